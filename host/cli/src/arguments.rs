@@ -1,0 +1,207 @@
+//! The command line: parsed once, into types.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use sandpiper::{Access, Image, Mount};
+
+/// Run untrusted code in a sandbox: Python and WASI programs, with every limit on.
+#[derive(Debug, Parser)]
+#[command(name = "sandpiper", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a command in a fresh sandbox.
+    Run(RunArguments),
+    /// List, build, pull, verify or export images.
+    #[command(subcommand)]
+    Image(ImageCommand),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  sandpiper run -- python3 -c 'print(6 * 7)'
+  sandpiper run -- python3 script.py --flag            (the current directory is /workspace)
+  sandpiper run --dir src:/workspace:ro --dir out:/out -- python3 -m compileall /workspace
+  sandpiper run --json --timeout 5s --memory 128MiB -- python3 untrusted.py
+  sandpiper run --image app.wasm -- first second
+
+Exit codes:
+  the guest's own; 124 wall time; 125 refused, bad usage or host error; 126 not runnable;
+  127 not found; 130 Ctrl-C; 134 trap; 137 memory; 152 fuel; 153 disk or output quota";
+
+#[derive(Debug, Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub(crate) struct RunArguments {
+    /// Grant a host directory; GUEST is /workspace when left out. Without any --dir the current
+    /// directory is granted at /workspace, read-write.
+    #[arg(long = "dir", value_name = "HOST[:GUEST][:ro]", value_parser = parse_mount)]
+    pub(crate) dirs: Vec<Mount>,
+    /// Grant no directory at all.
+    #[arg(long, conflicts_with = "dirs")]
+    pub(crate) no_dir: bool,
+    /// Fuel: about one unit for each WebAssembly instruction.
+    #[arg(long, value_name = "N")]
+    pub(crate) fuel: Option<u64>,
+    /// Meter by the deadline only: faster code, no fuel figure, not reproducible.
+    #[arg(long, conflicts_with = "fuel")]
+    pub(crate) no_fuel: bool,
+    /// Linear memory of the guest.
+    #[arg(long, value_name = "SIZE", value_parser = sandpiper::parse_size, default_value = "256MiB")]
+    pub(crate) memory: u64,
+    /// Wall-clock time, such as 30s, 500ms or 2m.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "30s")]
+    pub(crate) timeout: Duration,
+    /// Private in-memory files, /tmp and /home/user.
+    #[arg(long, value_name = "SIZE", value_parser = sandpiper::parse_size, default_value = "64MiB")]
+    pub(crate) tmp: u64,
+    /// Bytes that may be written to granted directories.
+    #[arg(long, value_name = "SIZE", value_parser = sandpiper::parse_size, default_value = "1GiB")]
+    pub(crate) disk: u64,
+    /// Stdout and stderr together.
+    #[arg(long, value_name = "SIZE", value_parser = sandpiper::parse_size, default_value = "16MiB")]
+    pub(crate) max_output: u64,
+    /// Set an environment variable; with the name alone, to the host's value.
+    #[arg(long = "env", value_name = "K[=V]")]
+    pub(crate) env: Vec<String>,
+    /// Working directory in the guest.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) cwd: Option<String>,
+    /// Seed of the guest's randomness, for runs that can be repeated.
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Give the guest a virtual clock that starts at 2000-01-01 and jumps over sleeps.
+    #[arg(long)]
+    pub(crate) virtual_clock: bool,
+    /// Print the whole outcome as one JSON object instead of streaming the output.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// An image's name, or a WASI module file.
+    #[arg(long, value_name = "IMAGE", default_value = "python", value_parser = parse_image)]
+    pub(crate) image: Image,
+    /// The command and its arguments; with a module file, the arguments alone.
+    #[arg(last = true, value_name = "CMD ARGS")]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImageCommand {
+    /// List the images that are installed.
+    List {
+        /// Print a JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Build an image from its pinned sources, unless it is built.
+    Build {
+        /// The image.
+        #[arg(default_value = "python")]
+        name: String,
+    },
+    /// Install an image that was exported, after verifying it.
+    Pull {
+        /// A directory, a file made by `image export`, or an http(s) address of one.
+        from: String,
+        /// The image.
+        #[arg(long, default_value = "python")]
+        name: String,
+    },
+    /// Compare every file of an image with its manifest.
+    Verify {
+        /// The image.
+        #[arg(default_value = "python")]
+        name: String,
+    },
+    /// Write an image to one file for `image pull`.
+    Export {
+        /// The file to be made.
+        to: PathBuf,
+        /// The image.
+        #[arg(long, default_value = "python")]
+        name: String,
+    },
+}
+
+/// Parses `HOST[:GUEST][:ro|:rw]`. A guest path starts with `/`, so that a Windows drive
+/// (`C:\src:/workspace`) stays whole.
+fn parse_mount(text: &str) -> Result<Mount, String> {
+    let (rest, access) = if let Some(rest) = text.strip_suffix(":ro") {
+        (rest, Access::ReadOnly)
+    } else {
+        (text.strip_suffix(":rw").unwrap_or(text), Access::ReadWrite)
+    };
+    let drive_len = if cfg!(windows) { 2 } else { 0 };
+    let colon = rest.rfind(":/").filter(|index| *index >= drive_len);
+    let (host, guest) = match colon {
+        Some(index) => (rest.get(..index).unwrap_or_default(), rest.get(index + 1..).unwrap_or_default()),
+        None => (rest, crate::run::WORKSPACE),
+    };
+    if host.is_empty() {
+        return Err("the host directory is empty, expected HOST[:GUEST][:ro]".to_owned());
+    }
+    Mount::new(host, guest, access).map_err(|err| err.to_string())
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    // As in timeout(1), a bare number is seconds.
+    if let Ok(seconds) = u64::from_str(text) {
+        return Ok(Duration::from_secs(seconds));
+    }
+    humantime::parse_duration(text).map_err(|err| format!("{err}; write it as 30s, 500ms or 2m"))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "clap asks for a Result")]
+fn parse_image(text: &str) -> Result<Image, std::convert::Infallible> {
+    let is_file = text.contains(['/', '\\']) || PathBuf::from(text).extension().is_some_and(|extension| extension == "wasm");
+    Ok(if is_file { Image::File(text.into()) } else { Image::Named(text.to_owned()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_mount_is_host_guest_and_access() {
+        let mount = |text| parse_mount(text).map(|mount| (mount.host, mount.guest.to_string(), mount.access));
+        let (read_write, read_only) = (Access::ReadWrite, Access::ReadOnly);
+        assert_eq!(mount("."), Ok((".".into(), "/workspace".to_owned(), read_write)));
+        assert_eq!(mount("src:ro"), Ok(("src".into(), "/workspace".to_owned(), read_only)));
+        assert_eq!(mount("/a b:/c:rw"), Ok(("/a b".into(), "/c".to_owned(), read_write)));
+        assert_eq!(mount("a:b:/c/d:ro"), Ok(("a:b".into(), "/c/d".to_owned(), read_only)));
+        for text in ["", ":/w", ":ro", "a:/", "a:/../b"] {
+            assert!(mount(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bare_number_is_seconds() {
+        assert_eq!(parse_duration("5"), Ok(Duration::from_secs(5)));
+        assert_eq!(parse_duration("1m 30s"), Ok(Duration::from_secs(90)));
+        assert!(parse_duration("soon").is_err());
+    }
+
+    #[test]
+    fn a_path_or_wasm_name_is_a_module_file() {
+        assert_eq!(parse_image("python"), Ok(Image::Named("python".to_owned())));
+        assert_eq!(parse_image("app.wasm"), Ok(Image::File("app.wasm".into())));
+        assert_eq!(parse_image("./app"), Ok(Image::File("./app".into())));
+    }
+}

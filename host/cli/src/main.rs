@@ -1,0 +1,31 @@
+//! The sandpiper command: the one place where the environment is read and things are put together.
+
+mod arguments;
+mod image;
+mod progress;
+mod render;
+mod report;
+mod run;
+mod surroundings;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::arguments::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(err) => return report::usage(&err),
+    };
+    let result = match arguments.command {
+        Command::Run(arguments) => run::run(arguments),
+        Command::Image(command) => image::image(command),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "sandpiper", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    result.unwrap_or_else(|err| report::error(&err))
+}

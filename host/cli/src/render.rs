@@ -1,0 +1,95 @@
+//! Everything the command prints: streamed output, outcomes, errors.
+
+use base64::Engine as _;
+use sandpiper::{Captured, Control, Denial, Event, Exit, Outcome, Stream, Usage};
+use serde::Serialize;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
+
+/// Writes output as it comes, each stream to its own. A stream whose reader has gone is closed for
+/// the guest too.
+pub(crate) async fn stream(mut events: mpsc::Receiver<Event>, control: &Control) {
+    let (mut stdout, mut stderr) = (tokio::io::stdout(), tokio::io::stderr());
+    while let Some(event) = events.recv().await {
+        let Event::Output { stream, bytes } = event else { continue };
+        let written = match stream {
+            Stream::Stdout => write(&mut stdout, &bytes).await,
+            Stream::Stderr => write(&mut stderr, &bytes).await,
+        };
+        if written.is_err() {
+            control.close(stream);
+        }
+    }
+}
+
+async fn write(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> std::io::Result<()> {
+    to.write_all(bytes).await?;
+    to.flush().await
+}
+
+/// The outcome as `--json` prints it.
+#[derive(Serialize)]
+struct Report<'a> {
+    exit: &'a Exit,
+    exit_code: u8,
+    usage: &'a Usage,
+    denials: &'a [Denial],
+    stdout: Text,
+    stderr: Text,
+}
+
+/// Output as text, or in base64 where it is not UTF-8.
+#[derive(Serialize)]
+struct Text {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base64: Option<String>,
+    cut: bool,
+}
+
+impl From<&Captured> for Text {
+    fn from(captured: &Captured) -> Self {
+        match std::str::from_utf8(&captured.bytes) {
+            Ok(text) => Self { text: Some(text.to_owned()), base64: None, cut: captured.cut },
+            Err(_) => {
+                let base64 = base64::engine::general_purpose::STANDARD.encode(&captured.bytes);
+                Self { text: None, base64: Some(base64), cut: captured.cut }
+            }
+        }
+    }
+}
+
+/// The outcome as one line of JSON.
+pub(crate) fn outcome_as_json(outcome: &Outcome) -> serde_json::Result<String> {
+    serde_json::to_string(&Report {
+        exit: &outcome.exit,
+        exit_code: outcome.exit.code(),
+        usage: &outcome.usage,
+        denials: &outcome.denials,
+        stdout: (&outcome.stdout).into(),
+        stderr: (&outcome.stderr).into(),
+    })
+}
+
+/// Prints a line to stdout.
+pub(crate) fn line(text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "{text}")?;
+    stdout.flush()
+}
+
+/// Says on stderr how a guest ended that did not end by itself.
+pub(crate) fn end(outcome: &Outcome) {
+    if let Some(explanation) = crate::run::explanation(&outcome.exit) {
+        note(&explanation);
+    }
+}
+
+/// Prints a line for a person to stderr.
+pub(crate) fn note(text: &str) {
+    use std::io::Write;
+    // A closed stderr leaves nowhere to say so.
+    let _ = writeln!(std::io::stderr(), "sandpiper: {text}");
+}

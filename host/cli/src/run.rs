@@ -1,0 +1,159 @@
+//! `sandpiper run`: makes a spec and a command of the arguments, runs them, prints the outcome.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use sandpiper::{
+    Access, Backend, Clock, Exec, Exit, Image, Limits, Metering, Mount, Outcome, Spec, Stdin, admit, collect,
+};
+
+use crate::arguments::RunArguments;
+use crate::report::Hinted;
+use crate::{image, render, report, surroundings};
+
+/// Where the granted directory is, unless another place is named.
+pub(crate) const WORKSPACE: &str = "/workspace";
+
+/// 2000-01-01, the start of the virtual clock.
+const VIRTUAL_START_NS: u64 = 946_684_800_000_000_000;
+
+/// How long output may still take when the guest has ended: a reader that does not read would keep
+/// the command alive beyond its deadline.
+const DRAIN: Duration = Duration::from_secs(2);
+
+pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode> {
+    let json = arguments.json;
+    match execute(arguments) {
+        Ok(code) => Ok(code),
+        Err(err) if json => {
+            let error = serde_json::json!({ "message": report::text(&err), "hint": report::hint(&err) });
+            render::line(&serde_json::json!({ "error": error }).to_string())?;
+            Ok(ExitCode::from(report::REFUSED))
+        }
+        Err(err) => Err(err),
+    }
+}
+
+fn execute(arguments: RunArguments) -> Result<ExitCode> {
+    let exec = exec(&arguments)?;
+    let spec = spec(&arguments)?;
+    // Refused before an image is built for it.
+    spec.check().map_err(sandpiper::Refusal::from).map_err(sandpiper::Error::from)?;
+    exec.check().map_err(sandpiper::Error::from)?;
+    let engine = image::engine_for(&spec.image)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let code = runtime.block_on(drive(&engine, spec, exec, arguments.json));
+    // A read of standard input that nobody waits for any more must not keep the process.
+    runtime.shutdown_background();
+    code
+}
+
+async fn drive(backend: &dyn Backend, spec: Spec, exec: Exec, json: bool) -> Result<ExitCode> {
+    let admitted = admit(spec, backend.name(), backend.capabilities()).map_err(sandpiper::Error::from)?;
+    let mut sandbox = backend.create(admitted).await?;
+    let running = sandbox.spawn(exec).await?;
+    let control = running.control().clone();
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        control.cancel();
+        std::future::pending::<Result<Outcome, sandpiper::Error>>().await
+    };
+    let outcome = async {
+        if json {
+            return collect(running).await;
+        }
+        let (events, mut done, control) = running.split();
+        let mut print = std::pin::pin!(render::stream(events, &control));
+        let mut printed = false;
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                outcome = &mut done => break outcome,
+                () = &mut print, if !printed => printed = true,
+            }
+        };
+        if !printed {
+            // What is still on its way; given up when nobody takes it.
+            let _ = tokio::time::timeout(DRAIN, print).await;
+        }
+        outcome
+    };
+    let outcome = tokio::select! {
+        outcome = outcome => outcome?,
+        outcome = interrupt => outcome?,
+    };
+    sandbox.close().await?;
+    if json {
+        render::line(&render::outcome_as_json(&outcome)?)?;
+    } else {
+        render::end(&outcome);
+    }
+    Ok(ExitCode::from(outcome.exit.code()))
+}
+
+fn exec(arguments: &RunArguments) -> Result<Exec> {
+    let mut argv = arguments.command.clone();
+    if let Image::File(path) = &arguments.image {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        argv.insert(0, name.into_owned());
+    }
+    if argv.is_empty() {
+        return Err(Hinted {
+            message: "no command was given".to_owned(),
+            hint: "put it after two dashes: sandpiper run -- python3 -c 'print(1)'".to_owned(),
+        }
+        .into());
+    }
+    let stdin: Box<tokio::io::Stdin> = Box::new(tokio::io::stdin());
+    let terminal = std::io::stdin().is_terminal();
+    Ok(Exec {
+        argv,
+        env: surroundings::variables(&arguments.env)?,
+        cwd: arguments.cwd.clone(),
+        stdin: if terminal { Stdin::Terminal(stdin) } else { Stdin::Stream(stdin) },
+    })
+}
+
+fn spec(arguments: &RunArguments) -> Result<Spec> {
+    let mounts = if arguments.dirs.is_empty() && !arguments.no_dir {
+        vec![Mount::new(".", WORKSPACE, Access::ReadWrite)?]
+    } else {
+        arguments.dirs.clone()
+    };
+    let limits = Limits {
+        metering: if arguments.no_fuel { Metering::Deadline } else { Metering::Fuel },
+        fuel: arguments.fuel.unwrap_or(Limits::default().fuel),
+        wall: arguments.timeout,
+        memory_bytes: arguments.memory,
+        tmp_bytes: arguments.tmp,
+        disk_bytes: arguments.disk,
+        output_bytes: arguments.max_output,
+        ..Limits::default()
+    };
+    let clock = if arguments.virtual_clock { Clock::Virtual { start_ns: VIRTUAL_START_NS } } else { Clock::Host };
+    Ok(Spec { image: arguments.image.clone(), mounts, limits, clock, seed: arguments.seed })
+}
+
+/// What the exit of a guest means, for a person at the terminal; nothing where the guest ended by
+/// itself.
+pub(crate) fn explanation(exit: &Exit) -> Option<String> {
+    match exit {
+        Exit::Timeout => Some("the wall-clock limit was reached (--timeout)".to_owned()),
+        Exit::Fuel => Some("the fuel was used up (--fuel)".to_owned()),
+        Exit::Memory => Some("the guest needed more memory than the limit (--memory)".to_owned()),
+        Exit::Quota { quota: sandpiper::Quota::Output } => {
+            Some("the output limit was reached (--max-output)".to_owned())
+        }
+        Exit::Quota { quota: sandpiper::Quota::Disk } => Some("the disk limit was reached (--disk)".to_owned()),
+        Exit::Trap { trap } => Some(format!("the guest trapped: {trap:?}")),
+        Exit::NotFound { command } => Some(format!("{command}: command not found in this image")),
+        _ => None,
+    }
+}

@@ -1,0 +1,57 @@
+//! What the command takes from where it runs: environment, home, working directory.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use sandpiper::images::BuildInputs;
+
+use crate::report::Hinted;
+
+/// The folder for images and compiled code: `SANDPIPER_CACHE`, else `sandpiper` in the user's
+/// cache folder (`XDG_CACHE_HOME` or `~/.cache`, `~/Library/Caches`, `%LOCALAPPDATA%`).
+pub(crate) fn cache_dir() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("SANDPIPER_CACHE").filter(|path| !path.is_empty()) {
+        return std::path::absolute(&path).with_context(|| format!("cannot use SANDPIPER_CACHE={}", path.display()));
+    }
+    let caches = dirs::cache_dir().ok_or_else(|| Hinted {
+        message: "the user has no home directory to keep a cache in".to_owned(),
+        hint: "name a folder with SANDPIPER_CACHE".to_owned(),
+    })?;
+    Ok(caches.join("sandpiper"))
+}
+
+/// The variables that `--env` names: `K=V` as it is, `K` with the host's value.
+pub(crate) fn variables(given: &[String]) -> Result<Vec<(String, String)>> {
+    given.iter().map(|text| variable(text)).collect()
+}
+
+fn variable(text: &str) -> Result<(String, String)> {
+    if let Some((name, value)) = text.split_once('=') {
+        return Ok((name.to_owned(), value.to_owned()));
+    }
+    match std::env::var(text) {
+        Ok(value) => Ok((text.to_owned(), value)),
+        Err(std::env::VarError::NotPresent) => Err(Hinted {
+            message: format!("--env {text}: the host has no variable {text}"),
+            hint: format!("give it a value: --env {text}=VALUE"),
+        }
+        .into()),
+        Err(std::env::VarError::NotUnicode(_)) => Err(Hinted {
+            message: format!("--env {text}: the host's value is not UTF-8"),
+            hint: format!("give it a value: --env {text}=VALUE"),
+        }
+        .into()),
+    }
+}
+
+/// What an image's build takes from the machine: `SANDPIPER_SOURCES` (a folder of downloaded
+/// sources), `WASI_SDK_PATH`, and the processors.
+pub(crate) fn build_inputs() -> BuildInputs {
+    let folder = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    BuildInputs {
+        sources: folder("SANDPIPER_SOURCES"),
+        wasi_sdk: folder("WASI_SDK_PATH"),
+        cargo: folder("CARGO"),
+        jobs: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+    }
+}

@@ -1,0 +1,196 @@
+//! The gate before a backend: everything a spec asks for is enforced, or refused here.
+
+use crate::{Clock, Exec, Image, Limits, Metering, Spec, SpecError};
+
+/// What a backend can enforce and offer. The default offers nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a table of independent yes and no answers")]
+pub struct Capabilities {
+    /// Mounts host directories.
+    pub mounts: bool,
+    /// Counts and limits fuel.
+    pub fuel: bool,
+    /// Runs under a deadline only, without counting fuel.
+    pub deadline_metering: bool,
+    /// Gives the guest a virtual clock.
+    pub virtual_clock: bool,
+    /// Seeds the guest's randomness.
+    pub seed: bool,
+    /// Runs WebAssembly files of the host.
+    pub module_files: bool,
+}
+
+/// A spec that a backend has been found able to enforce; only [`admit`] makes one.
+#[derive(Clone, Debug)]
+pub struct Admitted(Spec);
+
+impl Admitted {
+    /// The spec.
+    pub fn spec(&self) -> &Spec {
+        &self.0
+    }
+
+    /// The spec, by value.
+    pub fn into_spec(self) -> Spec {
+        self.0
+    }
+}
+
+/// Checks a spec against what a backend can do.
+///
+/// # Errors
+/// [`Refusal`] names the first field that would otherwise be ignored, or that contradicts another.
+pub fn admit(spec: Spec, backend: &str, capabilities: Capabilities) -> Result<Admitted, Refusal> {
+    spec.check()?;
+    // Taken apart by name, so that a new field does not compile before it is decided here.
+    let Spec { image, mounts, limits, clock, seed } = &spec;
+    let Limits {
+        metering,
+        fuel: _,
+        wall: _,
+        memory_bytes: _,
+        table_elements: _,
+        tmp_bytes: _,
+        disk_bytes: _,
+        files: _,
+        descriptors: _,
+        output_bytes: _,
+    } = limits;
+    let asked = [
+        ("mounts", !mounts.is_empty() && !capabilities.mounts),
+        ("fuel", *metering == Metering::Fuel && !capabilities.fuel),
+        ("metering", *metering == Metering::Deadline && !capabilities.deadline_metering),
+        ("clock", matches!(clock, Clock::Virtual { .. }) && !capabilities.virtual_clock),
+        ("seed", seed.is_some() && !capabilities.seed),
+        ("image", matches!(image, Image::File(_)) && !capabilities.module_files),
+    ];
+    match asked.iter().find(|(_, refused)| *refused) {
+        Some((field, _)) => Err(Refusal::NotEnforced { backend: backend.to_owned(), field }),
+        None => Ok(Admitted(spec)),
+    }
+}
+
+/// Why a spec or a command was refused before anything was made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The backend would have to ignore a field.
+    #[error("the backend {backend} cannot enforce `{field}`")]
+    NotEnforced {
+        /// The backend's name.
+        backend: String,
+        /// The field of the spec.
+        field: &'static str,
+    },
+    /// The spec contradicts itself.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The command is not one.
+    #[error("{what}")]
+    Exec {
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+impl Exec {
+    /// Most arguments and variables of a command, and the most bytes they may have together; as
+    /// Linux's `ARG_MAX` on a default stack.
+    const MAX_STRINGS: usize = 100_000;
+    const MAX_BYTES: usize = 2 << 20;
+
+    /// Checks the command: a name, no NUL, no `=` in a variable's name, within POSIX-like bounds.
+    ///
+    /// # Errors
+    /// [`Refusal::Exec`] names the argument or the variable.
+    pub fn check(&self) -> Result<(), Refusal> {
+        let refuse = |what: String| Err(Refusal::Exec { what });
+        if self.argv.first().is_none_or(String::is_empty) {
+            return refuse("no command was given".to_owned());
+        }
+        if let Some(index) = self.argv.iter().position(|argument| argument.contains('\0')) {
+            return refuse(format!("argument {index} contains NUL"));
+        }
+        for (name, value) in &self.env {
+            if name.is_empty() || name.contains(['=', '\0']) {
+                return refuse(format!("`{}` is not a variable's name", name.escape_debug()));
+            }
+            if value.contains('\0') {
+                return refuse(format!("the value of the variable {name} contains NUL"));
+            }
+        }
+        if let Some(cwd) = self.cwd.as_deref().filter(|cwd| !cwd.starts_with('/') || cwd.contains('\0')) {
+            return refuse(format!("the working directory `{}` is not an absolute guest path", cwd.escape_debug()));
+        }
+        let strings = self.argv.len() + self.env.len();
+        let bytes = self.argv.iter().map(String::len).sum::<usize>()
+            + self.env.iter().map(|(name, value)| name.len() + value.len() + 2).sum::<usize>();
+        if strings > Self::MAX_STRINGS || bytes > Self::MAX_BYTES {
+            return refuse(format!(
+                "arguments and environment are {strings} strings of {bytes} bytes, expected at most {} of {}",
+                Self::MAX_STRINGS,
+                Self::MAX_BYTES,
+            ));
+        }
+        Ok(())
+    }
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Access, Mount};
+
+    const EVERYTHING: Capabilities = Capabilities {
+        mounts: true,
+        fuel: true,
+        deadline_metering: true,
+        virtual_clock: true,
+        seed: true,
+        module_files: true,
+    };
+
+    #[test]
+    fn what_a_backend_lacks_is_refused_by_name() {
+        let fields: [(&str, Spec, Capabilities); 4] = [
+            (
+                "mounts",
+                Spec { mounts: vec![Mount::new("/h", "/w", Access::ReadOnly).unwrap()], ..Spec::default() },
+                Capabilities { mounts: false, ..EVERYTHING },
+            ),
+            ("fuel", Spec::default(), Capabilities { fuel: false, ..EVERYTHING }),
+            ("seed", Spec { seed: Some(1), ..Spec::default() }, Capabilities { seed: false, ..EVERYTHING }),
+            (
+                "clock",
+                Spec { clock: Clock::Virtual { start_ns: 0 }, ..Spec::default() },
+                Capabilities { virtual_clock: false, ..EVERYTHING },
+            ),
+        ];
+        for (field, spec, lacking) in fields {
+            assert!(admit(spec.clone(), "test", EVERYTHING).is_ok(), "{field}");
+            match admit(spec, "test", lacking) {
+                Err(Refusal::NotEnforced { field: named, .. }) => assert_eq!(named, field),
+                other => panic!("{field}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_bad_command_is_refused() {
+        assert!(Exec::new(["true"]).check().is_ok());
+        let bad = [
+            Exec::new(Vec::<String>::new()),
+            Exec::new([""]),
+            Exec::new(["a", "b\0"]),
+            Exec::new(["a"]).env("", "x"),
+            Exec::new(["a"]).env("A=B", "x"),
+            Exec::new(["a"]).env("A", "\0"),
+            Exec::new(["a"]).cwd("tmp"),
+            Exec::new(["a", &"x".repeat(3 << 20)]),
+            Exec::new(vec!["a"; 100_001]),
+        ];
+        for exec in bad {
+            assert!(matches!(exec.check(), Err(Refusal::Exec { .. })));
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! What a sandbox is made of: image, mounts, limits, clock and randomness.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Limits;
+
+/// A sandbox's description. The empty one grants nothing: no directory, no variable.
+///
+/// # Examples
+/// ```
+/// use sandpiper_core::{Access, Mount, Spec};
+/// let mut spec = Spec::default();
+/// spec.mounts.push(Mount::new("/srv/project", "/workspace", Access::ReadWrite).unwrap());
+/// assert!(spec.check().is_ok());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec {
+    /// The image.
+    pub image: Image,
+    /// The host directories that the guest sees.
+    pub mounts: Vec<Mount>,
+    /// The limits.
+    pub limits: Limits,
+    /// The clock that the guest reads.
+    pub clock: Clock,
+    /// Seed of the guest's randomness; `None` takes the host's entropy.
+    pub seed: Option<u64>,
+}
+
+impl Spec {
+    /// Checks what needs no look at the machine: limits, and guest paths taken once each.
+    ///
+    /// # Errors
+    /// [`SpecError`] names the field and the value.
+    pub fn check(&self) -> Result<(), SpecError> {
+        self.limits.check()?;
+        for (index, mount) in self.mounts.iter().enumerate() {
+            if self.mounts.iter().take(index).any(|other| other.guest == mount.guest) {
+                return Err(SpecError::GuestPathTwice { path: mount.guest.clone() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A spec that contradicts itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// A limit that cannot be enforced.
+    #[error(transparent)]
+    Limits(#[from] crate::LimitsError),
+    /// Two mounts at one guest path.
+    #[error("the guest path {path} is mounted twice")]
+    GuestPathTwice {
+        /// The path.
+        path: GuestPath,
+    },
+}
+
+/// Which image a sandbox runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Image {
+    /// An image of the store, by name.
+    Named(String),
+    /// A WebAssembly module file of the host.
+    File(PathBuf),
+}
+
+impl Default for Image {
+    fn default() -> Self {
+        Self::Named("python".to_owned())
+    }
+}
+
+/// A host directory in the guest's file system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// The directory on the host.
+    pub host: PathBuf,
+    /// Where the guest sees it.
+    pub guest: GuestPath,
+    /// What the guest may do in it.
+    pub access: Access,
+}
+
+impl Mount {
+    /// A mount of `host` at `guest`.
+    ///
+    /// # Errors
+    /// [`GuestPathError`] when `guest` is not a plain absolute path.
+    pub fn new(host: impl Into<PathBuf>, guest: &str, access: Access) -> Result<Self, GuestPathError> {
+        Ok(Self { host: host.into(), guest: guest.parse()?, access })
+    }
+}
+
+/// What a guest may do in a mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// Read only: nothing in it is ever changed, times included.
+    ReadOnly,
+    /// Read and write.
+    ReadWrite,
+}
+
+/// An absolute guest path without `.`, `..`, empty components or NUL, not `/` itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct GuestPath(String);
+
+impl GuestPath {
+    /// The path as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The components, from the root down.
+    pub fn components(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/').filter(|component| !component.is_empty())
+    }
+}
+
+impl std::fmt::Display for GuestPath {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::str::FromStr for GuestPath {
+    type Err = GuestPathError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = |expected| GuestPathError { path: text.to_owned(), expected };
+        let Some(rest) = text.strip_prefix('/') else {
+            return Err(error("an absolute path such as /workspace"));
+        };
+        let rest = rest.trim_end_matches('/');
+        if rest.is_empty() {
+            return Err(error("a directory below /, such as /workspace"));
+        }
+        if rest.contains('\0') {
+            return Err(error("a path without NUL"));
+        }
+        if rest.split('/').any(|component| matches!(component, "" | "." | "..")) {
+            return Err(error("a path without `.`, `..` and empty components"));
+        }
+        Ok(Self(format!("/{rest}")))
+    }
+}
+
+impl TryFrom<String> for GuestPath {
+    type Error = GuestPathError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<GuestPath> for String {
+    fn from(path: GuestPath) -> Self {
+        path.0
+    }
+}
+
+/// A text that is no guest path.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{path}` is not a guest path, expected {expected}")]
+pub struct GuestPathError {
+    path: String,
+    expected: &'static str,
+}
+
+/// The clock that a guest reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clock {
+    /// The host's real-time and monotonic clocks.
+    #[default]
+    Host,
+    /// A virtual clock, the same in every run: starts at this many nanoseconds after the Unix epoch,
+    /// moves by 1 microsecond with each reading, and jumps over sleeps without waiting.
+    Virtual {
+        /// Nanoseconds after 1970-01-01T00:00:00Z at the start.
+        start_ns: u64,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_path_is_normal() {
+        assert_eq!("/a/b/".parse::<GuestPath>().map(String::from), Ok("/a/b".to_owned()));
+        for text in ["", "a", "/", "//", "/a//b", "/./a", "/a/..", "/a\0"] {
+            assert!(text.parse::<GuestPath>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn one_guest_path_is_mounted_once() {
+        let mount = |guest| Mount::new("/h", guest, Access::ReadOnly).unwrap();
+        let mut spec = Spec { mounts: vec![mount("/a"), mount("/b")], ..Spec::default() };
+        assert_eq!(spec.check(), Ok(()));
+        spec.mounts.push(mount("/a/"));
+        assert!(matches!(spec.check(), Err(SpecError::GuestPathTwice { .. })));
+    }
+}

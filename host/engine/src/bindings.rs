@@ -1,0 +1,175 @@
+//! Binds the kernel's functions to WebAssembly imports; each is a call and the conversion of its
+//! answer.
+
+use sandpiper_kernel::{Fault, Process};
+use wasmtime::{Caller, Engine, Linker, Result};
+
+use crate::classify::Stopped;
+use crate::store::State;
+
+/// The export by which a WASI command shows its memory.
+pub(crate) const MEMORY: &str = "memory";
+
+const PREVIEW1: &str = "wasi_snapshot_preview1";
+const DIAGNOSTICS: &str = "sandpiper:host/diagnostics";
+
+/// Calls `$expand!` with the table of WASI preview 1: functions that reach the guest's memory, those
+/// that do not, and those that may wait.
+macro_rules! preview1 {
+    ($expand:ident) => {
+        $expand! {
+            memory {
+                args_get(argv: u32, argv_buf: u32);
+                args_sizes_get(argc: u32, argv_buf_size: u32);
+                environ_get(environ: u32, environ_buf: u32);
+                environ_sizes_get(count: u32, buf_size: u32);
+                clock_res_get(id: u32, resolution: u32);
+                clock_time_get(id: u32, precision: u64, time: u32);
+                fd_fdstat_get(fd: u32, stat: u32);
+                fd_filestat_get(fd: u32, stat: u32);
+                fd_prestat_get(fd: u32, prestat: u32);
+                fd_prestat_dir_name(fd: u32, path: u32, path_len: u32);
+                fd_readdir(fd: u32, buf: u32, buf_len: u32, cookie: u64, used: u32);
+                fd_seek(fd: u32, offset: u64, whence: u32, position: u32);
+                fd_tell(fd: u32, position: u32);
+                path_create_directory(fd: u32, path: u32, path_len: u32);
+                path_filestat_get(fd: u32, flags: u32, path: u32, path_len: u32, stat: u32);
+                path_filestat_set_times(fd: u32, flags: u32, path: u32, path_len: u32, atim: u64, mtim: u64, times: u32);
+                path_link(fd: u32, flags: u32, path: u32, path_len: u32, new_fd: u32, new_path: u32, new_path_len: u32);
+                path_open(fd: u32, dirflags: u32, path: u32, path_len: u32, oflags: u32, base: u64, inheriting: u64, fdflags: u32, opened: u32);
+                path_readlink(fd: u32, path: u32, path_len: u32, buf: u32, buf_len: u32, used: u32);
+                path_remove_directory(fd: u32, path: u32, path_len: u32);
+                path_rename(fd: u32, path: u32, path_len: u32, new_fd: u32, new_path: u32, new_path_len: u32);
+                path_symlink(target: u32, target_len: u32, fd: u32, path: u32, path_len: u32);
+                path_unlink_file(fd: u32, path: u32, path_len: u32);
+                random_get(buf: u32, buf_len: u32);
+            }
+            bare {
+                fd_advise(fd: u32, offset: u64, len: u64, advice: u32);
+                fd_allocate(fd: u32, offset: u64, len: u64);
+                fd_close(fd: u32);
+                fd_datasync(fd: u32);
+                fd_fdstat_set_flags(fd: u32, flags: u32);
+                fd_fdstat_set_rights(fd: u32, base: u64, inheriting: u64);
+                fd_filestat_set_size(fd: u32, size: u64);
+                fd_filestat_set_times(fd: u32, atim: u64, mtim: u64, flags: u32);
+                fd_renumber(fd: u32, to: u32);
+                fd_sync(fd: u32);
+                proc_raise(signal: u32);
+                sock_accept(fd: u32, flags: u32, accepted: u32);
+                sock_recv(fd: u32, iovs: u32, iovs_len: u32, flags: u32, count: u32, out_flags: u32);
+                sock_send(fd: u32, iovs: u32, iovs_len: u32, flags: u32, count: u32);
+                sock_shutdown(fd: u32, how: u32);
+            }
+            waiting {
+                fd_pread(fd: u32, iovs: u32, iovs_len: u32, offset: u64, count: u32);
+                fd_pwrite(fd: u32, iovs: u32, iovs_len: u32, offset: u64, count: u32);
+                fd_read(fd: u32, iovs: u32, iovs_len: u32, count: u32);
+                fd_write(fd: u32, iovs: u32, iovs_len: u32, count: u32);
+                poll_oneoff(subscriptions: u32, events: u32, subscriptions_len: u32, count: u32);
+            }
+        }
+    };
+}
+
+macro_rules! bind {
+    (
+        memory { $($memory:ident($($a:ident: $A:ty),*);)* }
+        bare { $($bare:ident($($b:ident: $B:ty),*);)* }
+        waiting { $($waiting:ident($($c:ident: $C:ty),*);)* }
+    ) => {
+        fn bind_preview1(linker: &mut Linker<State>) -> Result<()> {
+            $(linker.func_wrap(PREVIEW1, stringify!($memory), |mut caller: Caller<'_, State>, $($a: $A),*| -> Result<u32> {
+                let (memory, process) = parts(&mut caller)?;
+                answer(process.$memory(memory, $($a),*))
+            })?;)*
+            $(linker.func_wrap(PREVIEW1, stringify!($bare), |mut caller: Caller<'_, State>, $($b: $B),*| -> Result<u32> {
+                answer(caller.data_mut().process.$bare($($b),*))
+            })?;)*
+            $(linker.func_wrap_async(PREVIEW1, stringify!($waiting), |mut caller: Caller<'_, State>, ($($c,)*): ($($C,)*)| {
+                Box::new(async move {
+                    let (memory, process) = parts(&mut caller)?;
+                    answer(process.$waiting(memory, $($c),*).await)
+                })
+            })?;)*
+            Ok(())
+        }
+
+        const PREVIEW1_FUNCTIONS: &[&str] =
+            &[$(stringify!($memory),)* $(stringify!($bare),)* $(stringify!($waiting),)* "proc_exit", "sched_yield"];
+    };
+}
+
+preview1!(bind);
+
+/// A linker with everything a guest may import.
+pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    bind_preview1(&mut linker)?;
+    // Unlike the others it answers nothing: it does not return.
+    linker.func_wrap(PREVIEW1, "proc_exit", |mut caller: Caller<'_, State>, status: u32| -> Result<()> {
+        answer(caller.data_mut().process.proc_exit(status)).map(|_| ())
+    })?;
+    linker.func_wrap_async(PREVIEW1, "sched_yield", |mut caller: Caller<'_, State>, (): ()| {
+        Box::new(async move { answer(caller.data_mut().process.sched_yield().await) })
+    })?;
+    linker.func_wrap(
+        DIAGNOSTICS,
+        "unsupported",
+        |mut caller: Caller<'_, State>, feature: u32, feature_len: u32, detail: u32, detail_len: u32| -> Result<()> {
+            let (memory, process) = parts(&mut caller)?;
+            process.diagnostics_unsupported(memory, feature, feature_len, detail, detail_len);
+            Ok(())
+        },
+    )?;
+    Ok(linker)
+}
+
+/// Whether a guest may import this function.
+pub(crate) fn offers(module: &str, name: &str) -> bool {
+    match module {
+        PREVIEW1 => PREVIEW1_FUNCTIONS.contains(&name),
+        DIAGNOSTICS => name == "unsupported",
+        _ => false,
+    }
+}
+
+/// The guest's memory and its process. Before the instance is made (a start function runs then)
+/// the memory is looked up by its name.
+fn parts<'a>(caller: &'a mut Caller<'_, State>) -> Result<(&'a mut [u8], &'a mut Process)> {
+    let memory = match caller.data().memory {
+        Some(memory) => memory,
+        None => caller
+            .get_export(MEMORY)
+            .and_then(wasmtime::Extern::into_memory)
+            .ok_or_else(|| wasmtime::Error::from(wasmtime::Trap::MemoryOutOfBounds))?,
+    };
+    let (memory, state) = memory.data_and_store_mut(caller);
+    Ok((memory, &mut state.process))
+}
+
+fn answer(result: std::result::Result<(), Fault>) -> Result<u32> {
+    match result {
+        Ok(()) => Ok(0),
+        Err(Fault::Errno(errno)) => Ok(u32::from(errno.raw())),
+        Err(Fault::Stop(stop)) => Err(Stopped(stop).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_46_functions_are_bound() {
+        let engine = Engine::default();
+        let mut names: Vec<_> = PREVIEW1_FUNCTIONS.to_vec();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), 46);
+        // Bound twice is an error of the linker, so each of these is bound once.
+        let bound = linker(&engine).unwrap();
+        let mut store = wasmtime::Store::new(&engine, ());
+        let _ = (bound, &mut store);
+    }
+}

@@ -1,0 +1,64 @@
+//! Turns the end of a guest into an [`Exit`].
+
+use sandpiper_core::{Error, Exit, Trap};
+use sandpiper_kernel::Stop;
+
+use crate::limiter::Limiter;
+use crate::supervise::End;
+
+/// The error by which a host function ends the guest.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the guest was stopped")]
+pub(crate) struct Stopped(pub(crate) Stop);
+
+/// Exit status by which a guest says that it died of refused memory; 128 + SIGKILL, as of a
+/// process that the kernel killed for memory.
+const DIED_OF_MEMORY: u8 = 137;
+
+/// Classifies.
+///
+/// # Errors
+/// [`Error::Host`] for an error that no guest can cause.
+pub(crate) fn classify(end: End<wasmtime::Result<()>>, limiter: &Limiter) -> Result<Exit, Error> {
+    let err = match end {
+        End::Deadline => return Ok(Exit::Timeout),
+        End::Cancelled => return Ok(Exit::Cancelled),
+        End::Finished(Ok(())) => return Ok(Exit::Code { code: 0 }),
+        End::Finished(Err(err)) => err,
+    };
+    let starved = limiter.refused_memory().is_some();
+    if let Some(Stopped(stop)) = err.downcast_ref() {
+        return Ok(match *stop {
+            Stop::Exit(DIED_OF_MEMORY) if starved => Exit::Memory,
+            Stop::Exit(code) => Exit::Code { code },
+            Stop::Quota(quota) => Exit::Quota { quota },
+        });
+    }
+    let Some(trap) = err.downcast_ref::<wasmtime::Trap>() else {
+        return Err(Error::Host {
+            context: "the engine failed".to_owned(),
+            source: format!("{err:#}").into(),
+        });
+    };
+    Ok(match trap {
+        wasmtime::Trap::OutOfFuel => Exit::Fuel,
+        // Allocators of C and Rust abort when memory is refused.
+        wasmtime::Trap::UnreachableCodeReached if starved => Exit::Memory,
+        trap => Exit::Trap { trap: name(*trap) },
+    })
+}
+
+fn name(trap: wasmtime::Trap) -> Trap {
+    use wasmtime::Trap as Wasm;
+    match trap {
+        Wasm::UnreachableCodeReached => Trap::Unreachable,
+        Wasm::StackOverflow => Trap::StackOverflow,
+        Wasm::MemoryOutOfBounds | Wasm::HeapMisaligned => Trap::MemoryOutOfBounds,
+        Wasm::TableOutOfBounds => Trap::TableOutOfBounds,
+        Wasm::IndirectCallToNull | Wasm::BadSignature => Trap::IndirectCall,
+        Wasm::IntegerOverflow | Wasm::IntegerDivisionByZero | Wasm::BadConversionToInteger => {
+            Trap::Arithmetic
+        }
+        _ => Trap::Other,
+    }
+}

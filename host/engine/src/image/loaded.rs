@@ -1,0 +1,210 @@
+//! A module that is ready to be instantiated: checked, compiled, linked, with its memory pool.
+
+use std::fs::File;
+use std::hash::{Hash, Hasher};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use sandpiper_core::{Error, Metering};
+use sha2::{Digest, Sha256};
+use wasmtime::{ExternType, InstancePre, Module};
+
+use super::cache::Entry;
+use super::split::split;
+use super::{CompileCache, ModuleSource};
+use crate::config::config;
+use crate::memory::{MemoryImage, MemoryPool, StackPool};
+use crate::store::State;
+use crate::{bindings, engine::Notice};
+
+/// Largest module file that is read.
+const MAX_MODULE_BYTES: u64 = 512 << 20;
+/// Part of the cache key: changes when the meaning of an entry changes.
+const ENTRY_FORMAT: u32 = 1;
+/// The exported function that runs a command.
+pub(crate) const ENTRY_POINT: &str = "_start";
+
+/// A compiled and linked module.
+pub(crate) struct Loaded {
+    pub(crate) engine: wasmtime::Engine,
+    pub(crate) pre: InstancePre<State>,
+    /// Bytes of memory and elements of tables that an instance starts with.
+    pub(crate) minimum_memory_bytes: u64,
+    pub(crate) minimum_table_elements: u64,
+}
+
+/// Where modules are compiled to and how the host hears of it.
+pub(crate) struct Compiler<'a> {
+    pub(crate) cache: Option<&'a CompileCache>,
+    pub(crate) stacks: &'a StackPool,
+    pub(crate) notify: &'a (dyn Fn(Notice<'_>) + Send + Sync),
+}
+
+/// Loads a module from the cache, or compiles it into the cache.
+///
+/// # Errors
+/// [`Error::Image`] for a file that is missing, no module, no command, or imports what is not
+/// offered; [`Error::Host`] for a cache that cannot be used.
+pub(crate) fn compile_or_load(
+    name: &str,
+    source: &ModuleSource,
+    metering: Metering,
+    compiler: &Compiler<'_>,
+) -> Result<Loaded, Error> {
+    let bad = |reason: &str, source: Option<sandpiper_core::BoxError>| Error::Image {
+        image: name.to_owned(),
+        reason: reason.to_owned(),
+        source,
+    };
+    // A wasmtime engine of its own for each image, because memories are made by the engine and
+    // start as the image.
+    let memories = MemoryPool::default();
+    let config = config(metering, Arc::new(memories.clone()), Arc::new(compiler.stacks.clone()));
+    let host = |context: &str, source: sandpiper_core::BoxError| Error::Host { context: context.to_owned(), source };
+    let engine = wasmtime::Engine::new(&config).map_err(|err| host("cannot start the engine", err.into()))?;
+    let mut wasm = None;
+    let sha256 = match &source.sha256 {
+        Some(sha256) => sha256.clone(),
+        None => hex(&Sha256::digest(wasm.insert(read_module(name, &source.path)?))),
+    };
+    let key = cache_key(&sha256, &engine);
+    let cached = compiler.cache.and_then(|cache| cache.load(&key));
+    let entry = match cached {
+        Some(entry) => entry,
+        None => {
+            let wasm = match wasm {
+                Some(wasm) => wasm,
+                None => read_module(name, &source.path)?,
+            };
+            (compiler.notify)(Notice::Compiling { image: name });
+            let entry = compile(&wasm, &engine, &key, compiler.cache).map_err(|err| match err {
+                CompileError::Module(err) => bad("it is not a valid WebAssembly module", Some(err)),
+                CompileError::Host(err) => err,
+            })?;
+            (compiler.notify)(Notice::Compiled { image: name });
+            entry
+        }
+    };
+    if let Some((file, len)) = &entry.memory {
+        let image = MemoryImage::new(file, usize::try_from(*len).unwrap_or(usize::MAX))
+            .map_err(|err| host("cannot map the image's memory", err.into()))?;
+        memories.start_as(image);
+    }
+    // SAFETY: the file was written by this engine's serializer, in this process or in another of
+    // the same user, and has not been changed since (see `cache`).
+    let module = unsafe { Module::deserialize_open_file(&engine, entry.code) }
+        .map_err(|err| host("cannot load compiled code", err.into()))?;
+    link(name, engine, &module)
+}
+
+fn link(name: &str, engine: wasmtime::Engine, module: &Module) -> Result<Loaded, Error> {
+    let bad = |reason: String| Error::Image { image: name.to_owned(), reason, source: None };
+    match module.get_export(ENTRY_POINT) {
+        Some(ExternType::Func(ty)) if ty.params().len() == 0 && ty.results().len() == 0 => {}
+        _ => return Err(bad(format!("it is no WASI command: it exports no function {ENTRY_POINT}"))),
+    }
+    if !matches!(module.get_export(bindings::MEMORY), Some(ExternType::Memory(_))) {
+        return Err(bad(format!("it is no WASI command: it exports no memory named {}", bindings::MEMORY)));
+    }
+    let resources = module.resources_required();
+    let linker = bindings::linker(&engine)
+        .map_err(|err| Error::Host { context: "cannot bind the kernel".to_owned(), source: err.into() })?;
+    let missing = module.imports().find(|import| !bindings::offers(import.module(), import.name()));
+    if let Some(import) = missing {
+        let (module, name) = (import.module(), import.name());
+        return Err(bad(format!("it imports {module}.{name}, which is not offered (WASI preview 1 is)")));
+    }
+    let pre = linker.instantiate_pre(module).map_err(|err| bad(format!("{err:#}")))?;
+    Ok(Loaded {
+        engine,
+        pre,
+        minimum_memory_bytes: resources.max_initial_memory_size.unwrap_or(0).saturating_mul(64 << 10),
+        minimum_table_elements: resources.max_initial_table_size.unwrap_or(0),
+    })
+}
+
+enum CompileError {
+    Module(sandpiper_core::BoxError),
+    Host(Error),
+}
+
+fn compile(
+    wasm: &[u8],
+    engine: &wasmtime::Engine,
+    key: &str,
+    cache: Option<&CompileCache>,
+) -> Result<Entry, CompileError> {
+    let module = |err: sandpiper_core::BoxError| CompileError::Module(err);
+    // Validated whole before it is split, so that the split sees only sound modules.
+    Module::validate(engine, wasm).map_err(|err| module(err.into()))?;
+    let split = split(wasm).map_err(|err| module(err.into()))?;
+    let (code, memory) = match &split {
+        Some(split) => (split.module.as_slice(), Some(split.memory.as_slice())),
+        None => (wasm, None),
+    };
+    let code = engine.precompile_module(code).map_err(|err| module(err.into()))?;
+    let host = |context: &str, source: sandpiper_core::BoxError| {
+        CompileError::Host(Error::Host { context: context.to_owned(), source })
+    };
+    match cache {
+        Some(cache) => cache.store(key, &code, memory).map_err(|err| host("cannot keep compiled code", err.into())),
+        None => unnamed(&code, memory).map_err(|err| host("cannot keep compiled code", err.into())),
+    }
+}
+
+/// An entry in files without a name, for engines without a cache.
+fn unnamed(code: &[u8], memory: Option<&[u8]>) -> std::io::Result<Entry> {
+    let write = |bytes: &[u8]| -> std::io::Result<File> {
+        let mut file = tempfile::tempfile()?;
+        file.write_all(bytes)?;
+        Ok(file)
+    };
+    let memory = match memory {
+        Some(memory) => Some((write(memory)?, u64::try_from(memory.len()).map_err(std::io::Error::other)?)),
+        None => None,
+    };
+    Ok(Entry { code: write(code)?, memory })
+}
+
+fn read_module(name: &str, path: &Path) -> Result<Vec<u8>, Error> {
+    let bad = |reason: String, source| Error::Image { image: name.to_owned(), reason, source };
+    let failed = |err: std::io::Error| bad(format!("{} cannot be read", path.display()), Some(err.into()));
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(bad(format!("{} is not a file", path.display()), None));
+    }
+    if metadata.len() > MAX_MODULE_BYTES {
+        return Err(bad(format!("{} has {} bytes, at most {MAX_MODULE_BYTES} are read", path.display(), metadata.len()), None));
+    }
+    std::fs::read(path).map_err(failed)
+}
+
+fn cache_key(sha256: &str, engine: &wasmtime::Engine) -> String {
+    let mut hasher = Sha256Hasher(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    ENTRY_FORMAT.hash(&mut hasher);
+    let configuration = hex(&hasher.0.finalize());
+    format!("{sha256}-{}", configuration.get(..16).unwrap_or(&configuration))
+}
+
+/// Feeds what is hashed into SHA-256, whose result does not change between builds of the host.
+struct Sha256Hasher(Sha256);
+
+impl Hasher for Sha256Hasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        0
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,12 @@
+//! Images: from a WebAssembly file to compiled code and a memory that instances start from.
+
+mod cache;
+mod loaded;
+mod source;
+mod split;
+
+pub use cache::CacheError;
+pub use source::{Alternative, ImageSource, ModuleSource};
+
+pub(crate) use cache::CompileCache;
+pub(crate) use loaded::{Compiler, ENTRY_POINT, Loaded, compile_or_load};

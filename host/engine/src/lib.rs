@@ -1,0 +1,22 @@
+//! The wasmtime side of sandpiper: images and their compile cache, the one place where a store is
+//! made, memories, deadlines, and the bindings of the kernel to WebAssembly.
+//!
+//! [`Engine`] is a [`Backend`](sandpiper_core::Backend) that runs programs in this process.
+
+mod bindings;
+mod classify;
+mod config;
+mod cpu_clock;
+mod engine;
+mod image;
+mod limiter;
+mod memory;
+mod sandbox;
+mod snapshot;
+mod store;
+mod supervise;
+mod ticker;
+
+pub use engine::{Engine, EngineConfig, Notice};
+pub use image::{Alternative, CacheError, ImageSource, ModuleSource};
+pub use snapshot::{SnapshotError, snapshot};

@@ -1,0 +1,174 @@
+//! A sandbox of this process: a world of the kernel, and commands that run in it one by one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use sandpiper_core::{
+    BoxFuture, Captured, Control, DenialReason, Error, Exec, Exit, Limits, Outcome, Quota, Refusal, Running, Sandbox,
+    SandboxRef, Spec, Usage,
+};
+use sandpiper_kernel::{Process, World};
+use tokio::sync::mpsc;
+
+use crate::classify::classify;
+use crate::engine::{Engine, Program};
+use crate::image::Loaded;
+use crate::store::{State, new_store};
+use crate::supervise::supervise;
+
+/// Output events that may wait for their reader; with 64 KiB each, 1 MiB at most.
+const EVENTS_WAITING: usize = 16;
+
+/// The variables that every command gets, before the image's and its own.
+const ENVIRONMENT: [(&str, &str); 3] = [("PATH", "/usr/bin"), ("HOME", "/home/user"), ("LANG", "C.UTF-8")];
+
+pub(crate) struct LocalSandbox {
+    engine: Engine,
+    program: Arc<Program>,
+    spec: Spec,
+    world: Arc<World>,
+    id: u64,
+}
+
+impl LocalSandbox {
+    pub(crate) fn new(engine: Engine, program: Arc<Program>, spec: Spec) -> Result<Self, Error> {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        let world = World::new(&spec, Arc::clone(&program.system))?;
+        Ok(Self { engine, program, spec, world, id: NEXT_ID.fetch_add(1, Ordering::Relaxed) })
+    }
+
+    async fn start(&mut self, exec: Exec) -> Result<Running, Error> {
+        exec.check()?;
+        let (events, received) = mpsc::channel(EVENTS_WAITING);
+        let control = Control::default();
+        let command = exec.argv.first().map(String::as_str).unwrap_or_default();
+        if !self.program.offers(command) {
+            let outcome = not_found(command);
+            return Ok(Running::new(received, Box::pin(async { Ok(outcome) }), control));
+        }
+        let variant = self.program.variant(&exec);
+        let loaded = self.engine.load(&self.program, variant, self.spec.limits.metering).await?;
+        check_fits(&loaded, &self.spec.limits)?;
+        let cwd = exec.cwd.clone().unwrap_or_else(|| self.default_cwd());
+        let env = environment(&self.program.source.env, exec.env, &cwd);
+        let process = Process::new(Arc::clone(&self.world), &exec.argv, &env, exec.stdin, events, control.clone())?;
+        let guest = Guest { loaded, process, limits: self.spec.limits.clone(), world: Arc::clone(&self.world) };
+        Ok(Running::new(received, Box::pin(guest.run(control.clone())), control))
+    }
+
+    fn default_cwd(&self) -> String {
+        const WORKSPACE: &str = "/workspace";
+        let mounted = self.spec.mounts.iter().any(|mount| mount.guest.as_str() == WORKSPACE);
+        if mounted { WORKSPACE } else { "/" }.to_owned()
+    }
+}
+
+impl Sandbox for LocalSandbox {
+    fn reference(&self) -> SandboxRef {
+        SandboxRef { backend: "local".to_owned(), id: self.id.to_string() }
+    }
+
+    fn spawn(&mut self, exec: Exec) -> BoxFuture<'_, Result<Running, Error>> {
+        Box::pin(self.start(exec))
+    }
+
+    fn close(&mut self) -> BoxFuture<'_, Result<(), Error>> {
+        // All there is to free is freed on drop.
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// A command that is ready to run.
+struct Guest {
+    loaded: Arc<Loaded>,
+    process: Process,
+    limits: Limits,
+    world: Arc<World>,
+}
+
+impl Guest {
+    async fn run(self, control: Control) -> Result<Outcome, Error> {
+        let Self { loaded, process, limits, world } = self;
+        let start = Instant::now();
+        let mut store = new_store(&loaded.engine, process, &limits)?;
+        let work = async {
+            let instance = loaded.pre.instantiate_async(&mut store).await?;
+            store.data_mut().memory = instance.get_memory(&mut store, crate::bindings::MEMORY);
+            let entry = instance.get_typed_func::<(), ()>(&mut store, crate::image::ENTRY_POINT)?;
+            entry.call_async(&mut store, ()).await
+        };
+        let (end, cpu) = supervise(work, start + limits.wall, &control).await;
+        let exit = classify(end, &store.data().limiter)?;
+        let fuel = store.get_fuel().ok().map(|left| limits.fuel.saturating_sub(left));
+        let State { limiter, .. } = store.data();
+        if let Some(bytes) = limiter.refused_memory() {
+            world.deny("memory.grow", &format!("{bytes} bytes"), DenialReason::MemoryLimit);
+        }
+        if let Some(elements) = limiter.refused_table() {
+            world.deny("table.grow", &format!("{elements} elements"), DenialReason::TableLimit);
+        }
+        let usage = Usage {
+            fuel,
+            wall_ms: milliseconds(start.elapsed()),
+            cpu_ms: milliseconds(cpu),
+            peak_memory_bytes: limiter.peak_memory_bytes(),
+            bytes_read: world.bytes_read(),
+            bytes_written: world.bytes_written(),
+        };
+        let cut = exit == Exit::Quota { quota: Quota::Output };
+        Ok(Outcome {
+            exit,
+            usage,
+            denials: world.take_denials(),
+            stdout: Captured { bytes: Vec::new(), cut },
+            stderr: Captured { bytes: Vec::new(), cut },
+        })
+    }
+}
+
+/// Refuses limits below what the image starts with: a run could only fail.
+fn check_fits(loaded: &Loaded, limits: &Limits) -> Result<(), Error> {
+    let refuse = |what: String| Err(Error::Refused(Refusal::Exec { what }));
+    if loaded.minimum_memory_bytes > limits.memory_bytes {
+        return refuse(format!(
+            "the memory limit is {} bytes, but the image starts with {} bytes",
+            limits.memory_bytes, loaded.minimum_memory_bytes
+        ));
+    }
+    if loaded.minimum_table_elements > u64::from(limits.table_elements) {
+        return refuse(format!(
+            "the limit of table elements is {}, but the image starts with {}",
+            limits.table_elements, loaded.minimum_table_elements
+        ));
+    }
+    Ok(())
+}
+
+fn environment(image: &[(String, String)], own: Vec<(String, String)>, cwd: &str) -> Vec<(String, String)> {
+    let mut env: Vec<(String, String)> = Vec::with_capacity(image.len() + own.len() + 4);
+    let general = ENVIRONMENT.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let pwd = ("PWD".to_owned(), cwd.to_owned());
+    for (name, value) in general.into_iter().chain(image.iter().cloned()).chain(own).chain([pwd]) {
+        match env.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
+            None => env.push((name, value)),
+        }
+    }
+    env
+}
+
+fn not_found(command: &str) -> Outcome {
+    Outcome {
+        exit: Exit::NotFound { command: command.to_owned() },
+        usage: Usage::default(),
+        denials: Vec::new(),
+        stdout: Captured::default(),
+        stderr: Captured::default(),
+    }
+}
+
+fn milliseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+

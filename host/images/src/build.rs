@@ -1,0 +1,174 @@
+//! Builds an image from its recipe, in stages that are kept by the content they depend on.
+
+mod command;
+mod cpython;
+mod debian;
+mod libraries;
+mod settings;
+mod sources;
+mod stages;
+mod toolchain;
+mod wasm;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::ImageError;
+use crate::manifest::{AlternativeModule, GuestMount, Manifest};
+use crate::progress::{Progress, Stage};
+use crate::recipe::{self, Recipe};
+
+use settings::Settings;
+use stages::Stages;
+
+/// Name of the module that the snapshot gives, and of the one without it.
+const MODULE: &str = "python.wasm";
+const COLD_MODULE: &str = "python-cold.wasm";
+/// The folder of the image that the guest sees.
+const FILES: &str = "files";
+
+/// The build's steps as a person reads them, in order.
+const STEPS: [&str; 8] = [
+    "getting the C compiler for WASI",
+    "getting the sources",
+    "building the Python that builds Python",
+    "compiling the C libraries",
+    "configuring CPython for WASI",
+    "compiling CPython for WASI",
+    "linking",
+    "initialising the interpreter",
+];
+
+/// What a build takes from the machine, given by the host program.
+#[derive(Clone, Debug, Default)]
+pub struct BuildInputs {
+    /// A folder with sources that need not be downloaded: the archive of `CPython` under its own file
+    /// name, and in `vendor` what `cargo vendor` gives for the recipe's `Cargo.toml`.
+    pub sources: Option<PathBuf>,
+    /// A wasi-sdk.
+    pub wasi_sdk: Option<PathBuf>,
+    /// The cargo command, for the sources of C libraries.
+    pub cargo: Option<PathBuf>,
+    /// Parallel jobs; at least 1.
+    pub jobs: usize,
+}
+
+/// Initialises a module and writes it as it is then.
+pub trait Snapshot {
+    /// Calls `wizer-initialize` with `files` read-only at `/image`; `wizer-resume` becomes `_start`.
+    ///
+    /// # Errors
+    /// What the module printed when it failed.
+    fn snapshot(
+        &self,
+        module: &[u8],
+        files: &Path,
+    ) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>>;
+}
+
+/// What all steps share.
+struct Builder<'a> {
+    recipe: &'static Recipe,
+    settings: Settings,
+    inputs: &'a BuildInputs,
+    progress: &'a dyn Progress,
+    stages: Stages,
+    /// The folder of downloaded archives, by digest.
+    downloads: PathBuf,
+    /// Where the output of all commands goes.
+    log: PathBuf,
+}
+
+impl Builder<'_> {
+    fn begin(&self, step: usize) {
+        let count = u32::try_from(STEPS.len()).unwrap_or(u32::MAX);
+        let index = u32::try_from(step).unwrap_or(u32::MAX);
+        let name = STEPS.get(step - 1).copied().unwrap_or_default().to_owned();
+        self.progress.stage(&Stage { name, index, count });
+    }
+}
+
+/// Builds into `target`, an empty folder: every file of the image but `image.json`, and gives the
+/// manifest without its list of files.
+///
+/// `work` is a folder of the cache that persists between builds; what is in it is found by content
+/// keys.
+pub(crate) fn build(
+    recipe: &'static Recipe,
+    inputs: &BuildInputs,
+    snapshot: &dyn Snapshot,
+    progress: &dyn Progress,
+    work: &Path,
+    target: &Path,
+) -> Result<Manifest, ImageError> {
+    // Compilers are told paths relative to other folders.
+    let work = fs::canonicalize(work).map_err(ImageError::io("open", work))?;
+    let log = work.join(format!("{}.log", recipe.name));
+    fs::write(&log, "").map_err(ImageError::io("write", &log))?;
+    let downloads = work.join("downloads");
+    fs::create_dir_all(&downloads).map_err(ImageError::io("create", &downloads))?;
+    let builder = Builder {
+        recipe,
+        settings: Settings::parse(recipe)?,
+        inputs,
+        progress,
+        stages: Stages::new(&work),
+        downloads,
+        log,
+    };
+
+    builder.begin(1);
+    let toolchain = builder.toolchain()?;
+    builder.begin(2);
+    let source = builder.source()?;
+    let crates = builder.crates()?;
+    builder.begin(3);
+    let native = builder.native_python(&toolchain, &source)?;
+    builder.begin(4);
+    let libraries = builder.libraries(&toolchain, &crates)?;
+    builder.begin(5);
+    let configured = builder.configure(&toolchain, &source, &native, &libraries)?;
+    builder.begin(6);
+    let compiled = builder.compile(&toolchain, &configured)?;
+    builder.begin(7);
+    let module = builder.link(&toolchain, &source, &libraries, &compiled)?;
+    builder.begin(8);
+    let files = target.join(FILES);
+    builder.pack(&source, &native, &compiled, &files)?;
+    let raw = fs::read(&module).map_err(ImageError::io("read", &module))?;
+    let warm = snapshot.snapshot(&raw, &files).map_err(|source| ImageError::Snapshot { source })?;
+    write(&target.join(MODULE), &warm)?;
+    write(&target.join(COLD_MODULE), &wasm::with_entry_point(&raw, "cold-start", &module)?)?;
+    builder.stages.remove_unused();
+    Ok(manifest(recipe, &builder.settings))
+}
+
+fn manifest(recipe: &Recipe, settings: &Settings) -> Manifest {
+    let cold = &settings.cold;
+    Manifest {
+        schema: Manifest::SCHEMA,
+        name: settings.name.clone(),
+        version: settings.version.clone(),
+        recipe: recipe.digest(),
+        wit: recipe::wit_digest(),
+        module: MODULE.to_owned(),
+        alternative: Some(AlternativeModule {
+            module: COLD_MODULE.to_owned(),
+            env: cold.env.clone(),
+            usual_options: cold.usual_options.clone(),
+            usual_options_with_argument: cold.usual_options_with_argument.clone(),
+            usual_last_options: cold.usual_last_options.clone(),
+        }),
+        commands: settings.commands.clone(),
+        env: Vec::new(),
+        mounts: vec![GuestMount {
+            path: format!("{FILES}{}", cpython::LIBRARY),
+            guest: cpython::LIBRARY.to_owned(),
+        }],
+        files: Vec::new(),
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), ImageError> {
+    fs::write(path, bytes).map_err(ImageError::io("write", path))
+}

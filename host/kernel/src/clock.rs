@@ -1,0 +1,121 @@
+//! The clocks of a sandbox.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The source of time of one sandbox.
+#[derive(Debug)]
+pub(crate) enum Clock {
+    /// The host's clocks; the monotonic one starts at 0 with the sandbox, so that the host's uptime
+    /// does not show.
+    Host { start: Instant },
+    /// A virtual time that moves by a fixed step with each reading, and jumps over sleeps.
+    Virtual { start_ns: u64, elapsed_ns: AtomicU64 },
+}
+
+impl Clock {
+    /// How far a virtual clock moves with each reading.
+    pub(crate) const VIRTUAL_STEP_NS: u64 = 1_000;
+
+    pub(crate) fn new(clock: sandpiper_core::Clock) -> Self {
+        match clock {
+            sandpiper_core::Clock::Host => Self::Host { start: Instant::now() },
+            sandpiper_core::Clock::Virtual { start_ns } => {
+                Self::Virtual { start_ns, elapsed_ns: AtomicU64::new(0) }
+            }
+        }
+    }
+
+    /// Nanoseconds since 1970-01-01T00:00:00Z.
+    pub(crate) fn realtime_ns(&self) -> u64 {
+        match self {
+            Self::Host { .. } => since_epoch_ns(SystemTime::now()),
+            Self::Virtual { start_ns, elapsed_ns } => {
+                start_ns.saturating_add(elapsed_ns.fetch_add(Self::VIRTUAL_STEP_NS, Ordering::Relaxed))
+            }
+        }
+    }
+
+    /// As [`Clock::realtime_ns`], without counting as a reading: what the kernel itself stamps.
+    pub(crate) fn stamp_ns(&self) -> u64 {
+        match self {
+            Self::Host { .. } => since_epoch_ns(SystemTime::now()),
+            Self::Virtual { start_ns, elapsed_ns } => {
+                start_ns.saturating_add(elapsed_ns.load(Ordering::Relaxed))
+            }
+        }
+    }
+
+    /// Nanoseconds since the sandbox began.
+    pub(crate) fn monotonic_ns(&self) -> u64 {
+        match self {
+            Self::Host { start } => duration_ns(start.elapsed()),
+            Self::Virtual { elapsed_ns, .. } => {
+                elapsed_ns.fetch_add(Self::VIRTUAL_STEP_NS, Ordering::Relaxed)
+            }
+        }
+    }
+
+    /// As [`Clock::monotonic_ns`], without counting as a reading.
+    pub(crate) fn monotonic_stamp_ns(&self) -> u64 {
+        match self {
+            Self::Host { start } => duration_ns(start.elapsed()),
+            Self::Virtual { elapsed_ns, .. } => elapsed_ns.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The smallest difference between two readings that means something.
+    pub(crate) fn resolution_ns(&self) -> u64 {
+        match self {
+            Self::Host { .. } if cfg!(windows) => 100,
+            Self::Host { .. } => 1,
+            Self::Virtual { .. } => Self::VIRTUAL_STEP_NS,
+        }
+    }
+
+    pub(crate) fn is_virtual(&self) -> bool {
+        matches!(self, Self::Virtual { .. })
+    }
+
+    /// Moves a virtual clock over a sleep; the host's moves by itself.
+    pub(crate) fn skip(&self, sleep_ns: u64) {
+        if let Self::Virtual { elapsed_ns, .. } = self {
+            let add = |elapsed: u64| Some(elapsed.saturating_add(sleep_ns));
+            let _ = elapsed_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+        }
+    }
+}
+
+/// A time as nanoseconds since the Unix epoch: 0 before it, the largest number after 2554.
+pub(crate) fn since_epoch_ns(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, duration_ns)
+}
+
+/// A duration in nanoseconds, at most the largest number.
+pub(crate) fn duration_ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_virtual_clock_moves_by_readings_and_sleeps_only() {
+        let clock = Clock::new(sandpiper_core::Clock::Virtual { start_ns: 5_000_000 });
+        assert_eq!(clock.realtime_ns(), 5_000_000);
+        assert_eq!(clock.monotonic_ns(), 1_000);
+        clock.skip(1_000_000_000);
+        assert_eq!(clock.realtime_ns(), 1_005_002_000);
+        clock.skip(u64::MAX);
+        assert_eq!(clock.realtime_ns(), u64::MAX);
+    }
+
+    #[test]
+    fn the_host_monotonic_clock_starts_at_zero() {
+        let clock = Clock::new(sandpiper_core::Clock::Host);
+        let first = clock.monotonic_ns();
+        assert!(first < 1_000_000_000, "{first}");
+        assert!(clock.monotonic_ns() >= first);
+    }
+}

@@ -1,0 +1,143 @@
+//! What differs between the host's platforms: positioned reads and writes, and error numbers.
+
+use std::fs::File;
+use std::io;
+
+use cap_std::fs::{Metadata, OpenOptions};
+
+use crate::Errno;
+
+#[cfg(unix)]
+pub(super) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+pub(super) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, bytes, offset)
+}
+
+#[cfg(unix)]
+pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::write_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_write(file, bytes, offset)
+}
+
+/// Time of the last change of a file's status, in nanoseconds since the Unix epoch.
+#[cfg(unix)]
+pub(super) fn changed_ns(metadata: &Metadata) -> Option<u64> {
+    use cap_std::fs::MetadataExt;
+    let seconds = u64::try_from(metadata.ctime()).ok()?;
+    let nanoseconds = u64::try_from(metadata.ctime_nsec()).ok()?;
+    seconds.checked_mul(1_000_000_000)?.checked_add(nanoseconds)
+}
+
+#[cfg(windows)]
+pub(super) fn changed_ns(_metadata: &Metadata) -> Option<u64> {
+    None
+}
+
+/// Keeps the opening of a FIFO or a device, swapped in after the check, from blocking.
+#[cfg(unix)]
+pub(super) fn never_block(options: &mut OpenOptions) {
+    cap_fs_ext::OpenOptionsSyncExt::nonblock(options, true);
+}
+
+#[cfg(windows)]
+pub(super) fn never_block(_options: &mut OpenOptions) {}
+
+/// Inode number of a listed name.
+#[cfg(unix)]
+pub(super) fn listed_ino(entry: &cap_std::fs::DirEntry) -> u64 {
+    std::os::unix::fs::DirEntryExt::ino(entry)
+}
+
+#[cfg(windows)]
+pub(super) fn listed_ino(entry: &cap_std::fs::DirEntry) -> u64 {
+    use cap_fs_ext::{DirEntryExt, MetadataExt};
+    entry.full_metadata().map_or(0, |metadata| metadata.ino())
+}
+
+/// Makes a symlink whose target has been checked by the caller.
+#[cfg(unix)]
+pub(super) fn symlink(directory: &cap_std::fs::Dir, target: &str, name: &str) -> io::Result<()> {
+    directory.symlink_contents(target, name)
+}
+
+#[cfg(windows)]
+pub(super) fn symlink(directory: &cap_std::fs::Dir, target: &str, name: &str) -> io::Result<()> {
+    cap_fs_ext::DirExt::symlink(directory, target.replace('/', "\\"), name)
+}
+
+/// A symlink target in the guest's notation.
+pub(super) fn guest_target(target: String) -> String {
+    if cfg!(windows) { target.replace('\\', "/") } else { target }
+}
+
+/// Errors that have a number but no portable kind.
+#[cfg(unix)]
+fn by_number(number: i32) -> Option<Errno> {
+    const TOO_MANY_SYMLINKS: i32 =
+        if cfg!(any(target_os = "linux", target_os = "android")) { 40 } else { 62 };
+    match number {
+        1 => Some(Errno::PERM),
+        5 => Some(Errno::IO),
+        6 => Some(Errno::NXIO),
+        // Both the process's and the machine's table: neither is the guest's.
+        23 | 24 => Some(Errno::NFILE),
+        TOO_MANY_SYMLINKS => Some(Errno::LOOP),
+        _ => None,
+    }
+}
+
+#[cfg(windows)]
+fn by_number(number: i32) -> Option<Errno> {
+    const ERROR_TOO_MANY_OPEN_FILES: i32 = 4;
+    const ERROR_SHARING_VIOLATION: i32 = 32;
+    const ERROR_INVALID_NAME: i32 = 123;
+    const ERROR_STOPPED_ON_SYMLINK: i32 = 681;
+    const ERROR_PRIVILEGE_NOT_HELD: i32 = 1314;
+    match number {
+        ERROR_TOO_MANY_OPEN_FILES => Some(Errno::NFILE),
+        ERROR_SHARING_VIOLATION => Some(Errno::BUSY),
+        ERROR_INVALID_NAME => Some(Errno::INVAL),
+        ERROR_STOPPED_ON_SYMLINK => Some(Errno::LOOP),
+        ERROR_PRIVILEGE_NOT_HELD => Some(Errno::PERM),
+        _ => None,
+    }
+}
+
+/// The error number for an error of the host's.
+pub(super) fn errno(error: &io::Error) -> Errno {
+    use io::ErrorKind as Kind;
+    if let Some(errno) = error.raw_os_error().and_then(by_number) {
+        return errno;
+    }
+    match error.kind() {
+        Kind::NotFound => Errno::NOENT,
+        Kind::PermissionDenied => Errno::ACCES,
+        Kind::AlreadyExists => Errno::EXIST,
+        Kind::NotADirectory => Errno::NOTDIR,
+        Kind::IsADirectory => Errno::ISDIR,
+        Kind::DirectoryNotEmpty => Errno::NOTEMPTY,
+        Kind::ReadOnlyFilesystem => Errno::ROFS,
+        Kind::StorageFull => Errno::NOSPC,
+        Kind::QuotaExceeded => Errno::DQUOT,
+        Kind::FileTooLarge => Errno::FBIG,
+        Kind::ResourceBusy => Errno::BUSY,
+        Kind::ExecutableFileBusy => Errno::TXTBSY,
+        Kind::CrossesDevices => Errno::XDEV,
+        Kind::TooManyLinks => Errno::MLINK,
+        Kind::InvalidFilename => Errno::NAMETOOLONG,
+        Kind::InvalidInput => Errno::INVAL,
+        Kind::Interrupted => Errno::INTR,
+        Kind::Unsupported => Errno::NOTSUP,
+        Kind::OutOfMemory => Errno::NOMEM,
+        Kind::StaleNetworkFileHandle => Errno::STALE,
+        _ => Errno::IO,
+    }
+}

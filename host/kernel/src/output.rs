@@ -1,0 +1,76 @@
+//! Standard output and error: events in a bounded channel, under one quota.
+
+use bytes::Bytes;
+use sandpiper_core::{Control, Event, Quota, Stream};
+use tokio::sync::mpsc::Sender;
+
+use crate::Errno;
+use crate::budget::Budget;
+use crate::fault::{Attempt, Failure};
+
+/// Most bytes of one event, as [`Event::Output`] promises.
+const MAX_EVENT_BYTES: usize = 64 << 10;
+
+/// One of the output streams of a process.
+#[derive(Clone, Debug)]
+pub(crate) struct Output {
+    stream: Stream,
+    events: Sender<Event>,
+    control: Control,
+}
+
+impl Output {
+    pub(crate) fn new(stream: Stream, events: Sender<Event>, control: Control) -> Self {
+        Self { stream, events, control }
+    }
+
+    /// The inode number that the guest sees.
+    pub(crate) fn ino(&self) -> u64 {
+        match self.stream {
+            Stream::Stdout => 2,
+            Stream::Stderr => 3,
+        }
+    }
+
+    /// Delivers `bytes`, waiting for the receiver where the channel is full; adds what was delivered
+    /// to `delivered`.
+    ///
+    /// # Errors
+    /// The quota, with what it still allowed delivered; `PIPE` when the receiver is gone.
+    pub(crate) async fn write(&self, bytes: &[u8], budget: &Budget, delivered: &mut usize) -> Attempt<()> {
+        for chunk in bytes.chunks(MAX_EVENT_BYTES) {
+            let wanted = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+            // Room in the channel first: a future dropped while it waits has charged nothing.
+            let permit = self.events.reserve().await.map_err(|_| Errno::PIPE)?;
+            if self.control.is_closed(self.stream) {
+                return Err(Errno::PIPE.into());
+            }
+            let granted = budget.take_up_to(wanted);
+            let allowed =
+                usize::try_from(granted).ok().and_then(|granted| chunk.get(..granted)).unwrap_or(chunk);
+            if !allowed.is_empty() {
+                *delivered += allowed.len();
+                permit.send(Event::Output { stream: self.stream, bytes: Bytes::copy_from_slice(allowed) });
+            }
+            if granted < wanted {
+                return Err(Failure::Quota(Quota::Output));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a write would go through without waiting; `Err` when the receiver is gone.
+    pub(crate) fn ready_now(&self) -> Result<bool, Errno> {
+        if self.events.is_closed() || self.control.is_closed(self.stream) {
+            Err(Errno::PIPE)
+        } else {
+            Ok(self.events.capacity() > 0)
+        }
+    }
+
+    /// Waits until a write would go through, or the receiver is gone.
+    pub(crate) async fn ready(&self) {
+        // The permit is given back at once: this only tells that there is one.
+        let _ = self.events.reserve().await;
+    }
+}

@@ -1,0 +1,127 @@
+//! `path_create_directory` and `path_symlink`.
+
+use sandpiper_core::DenialReason;
+
+use crate::abi::Rights;
+use crate::fault::{Attempt, Failure};
+use crate::file_system::Directory;
+use crate::namespace::{Links, Name, Place, Target, resolve};
+use crate::{Errno, Fault, Process, path};
+
+impl Process {
+    /// Makes a directory.
+    ///
+    /// # Errors
+    /// `BADF`, `NOTDIR`, `NOTCAPABLE`, `FAULT`, `EXIST`, `ROFS`, those of a path, a budget's, the host's.
+    pub fn path_create_directory(
+        &mut self,
+        memory: &mut [u8],
+        fd: u32,
+        path_address: u32,
+        path_length: u32,
+    ) -> Result<(), Fault> {
+        let create = || {
+            let path = path::read(memory, path_address, path_length)?;
+            let start = &self.descriptors.get(fd)?.directory(Rights::PATH_CREATE_DIRECTORY)?.place;
+            let create = || {
+                let name = self.free_name(start, path)?;
+                name.parent.directory.create_directory(&self.view(), &name.text)
+            };
+            create().map_err(|failure: Failure| failure.on(|| path::join(&start.path, path)))
+        };
+        let result = create();
+        self.settle("path_create_directory", Some(fd), result)
+    }
+
+    /// Makes a symlink.
+    ///
+    /// In a mount, the target has to be relative and stay in the mount, counted by its names: the link
+    /// outlives the sandbox, and the host would follow it.
+    ///
+    /// # Errors
+    /// `BADF`, `NOTDIR`, `NOTCAPABLE`, `FAULT`, `EXIST`, `ROFS`, `PERM` (recorded) for a target that
+    /// leads out of a mount, those of a path, a budget's, the host's.
+    pub fn path_symlink(
+        &mut self,
+        memory: &mut [u8],
+        target_address: u32,
+        target_length: u32,
+        fd: u32,
+        path_address: u32,
+        path_length: u32,
+    ) -> Result<(), Fault> {
+        let create = || {
+            let target = path::read(memory, target_address, target_length)?;
+            let path = path::read(memory, path_address, path_length)?;
+            let start = &self.descriptors.get(fd)?.directory(Rights::PATH_SYMLINK)?.place;
+            let create = || {
+                let name = self.free_name(start, path)?;
+                if name.slash {
+                    return Err(Errno::NOENT.into());
+                }
+                if matches!(name.parent.directory, Directory::Host(_))
+                    && leads_out(target, self.world.namespace().depth(&name.parent))
+                {
+                    return Err(Failure::denied(Errno::PERM, DenialReason::Escape));
+                }
+                name.parent.directory.create_symlink(&self.view(), target, &name.text)
+            };
+            create().map_err(|failure: Failure| failure.on(|| path::join(&start.path, path)))
+        };
+        let result = create();
+        self.settle("path_symlink", Some(fd), result)
+    }
+
+    /// A name that is not there yet, in a directory that can be changed.
+    ///
+    /// # Errors
+    /// `EXIST`, `ROFS`, those of a path.
+    pub(super) fn free_name(&self, start: &Place, path: &str) -> Attempt<Name> {
+        match resolve(&self.view(), start, path, Links::KeepAlways)? {
+            Target::Name(name) if name.entry.is_none() => {
+                self.world.namespace().check_writable(&name.parent)?;
+                Ok(name)
+            }
+            _ => Err(Errno::EXIST.into()),
+        }
+    }
+}
+
+/// Whether a symlink's target, in a directory `depth` below the mount's root, leads out of the mount.
+fn leads_out(target: &str, depth: usize) -> bool {
+    if target.starts_with('/') || (cfg!(windows) && target.contains(['\\', ':'])) {
+        return true;
+    }
+    let mut depth = Some(depth);
+    for component in target.split('/') {
+        depth = match component {
+            "" | "." => depth,
+            ".." => depth.and_then(|depth| depth.checked_sub(1)),
+            _ => depth.map(|depth| depth + 1),
+        };
+    }
+    // Once out, `None` stays: what comes back in has been out.
+    depth.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_counted_by_its_names() {
+        for (target, depth, out) in [
+            ("a", 0, false),
+            ("..", 0, true),
+            ("..", 1, false),
+            ("../..", 1, true),
+            ("a/../b", 0, false),
+            ("a/../../b", 0, true),
+            ("../mount/a", 0, true),
+            ("/a", 9, true),
+            ("./.././a", 1, false),
+        ] {
+            assert_eq!(leads_out(target, depth), out, "{target} at {depth}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! A sandbox: mounts, budgets, clock, randomness and denials, shared by its processes.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sandpiper_core::{Access, Denial, DenialLog, DenialReason, Error, GuestPath, Spec};
+
+use crate::Errno;
+use crate::budget::Budgets;
+use crate::clock::Clock;
+use crate::descriptors::Descriptors;
+use crate::fault::Attempt;
+use crate::file_system::{Directory, HostDirectory, MemoryTree, SYSTEM_ROOT, SystemTree};
+use crate::namespace::Namespace;
+use crate::random::Random;
+use crate::view::View;
+
+/// One sandbox.
+///
+/// # Examples
+/// ```
+/// use sandpiper_core::Spec;
+/// use sandpiper_kernel::{SystemTree, World};
+/// let system = SystemTree::builder().commands(["python3"]).build().unwrap();
+/// let world = World::new(&Spec::default(), system).unwrap();
+/// assert!(world.take_denials().is_empty());
+/// ```
+pub struct World {
+    system: Arc<SystemTree>,
+    namespace: Namespace,
+    budgets: Arc<Budgets>,
+    clock: Clock,
+    random: Mutex<Random>,
+    denials: Mutex<DenialLog>,
+    bytes_read: AtomicU64,
+    bytes_written: AtomicU64,
+    max_descriptors: u32,
+}
+
+impl World {
+    /// Makes a sandbox of a spec: opens its mounts, and makes `/tmp` and `/home/user` empty.
+    ///
+    /// # Errors
+    /// [`Error::Mount`] for a directory that cannot be opened.
+    pub fn new(spec: &Spec, system: Arc<SystemTree>) -> Result<Arc<Self>, Error> {
+        let budgets = Arc::new(Budgets::new(&spec.limits));
+        let clock = Clock::new(spec.clock);
+        let now_ns = clock.stamp_ns();
+        let mut namespace = Namespace::new(Directory::System(SYSTEM_ROOT));
+        for (path, directory) in system.directories() {
+            namespace.add(path, Directory::Host(Arc::clone(directory)), Access::ReadOnly);
+        }
+        let memory = MemoryTree::new(Arc::clone(&budgets));
+        for path in ["/tmp", "/home/user"] {
+            if let Ok(path) = path.parse::<GuestPath>() {
+                namespace.add(&path, Directory::Memory(memory.root(now_ns)), Access::ReadWrite);
+            }
+        }
+        for mount in &spec.mounts {
+            let directory = HostDirectory::open_ambient(&mount.host).map_err(|source| Error::Mount {
+                host: mount.host.display().to_string(),
+                guest: mount.guest.to_string(),
+                source,
+            })?;
+            namespace.add(&mount.guest, Directory::Host(Arc::new(directory)), mount.access);
+        }
+        let mut world = Self {
+            system,
+            namespace,
+            budgets,
+            clock,
+            random: Mutex::new(Random::new(spec.seed)),
+            denials: Mutex::new(DenialLog::default()),
+            bytes_read: AtomicU64::new(0),
+            bytes_written: AtomicU64::new(0),
+            max_descriptors: spec.limits.descriptors,
+        };
+        let mut namespace = std::mem::replace(&mut world.namespace, Namespace::new(Directory::Way));
+        namespace.pin(&View { world: &world, descriptors: &Descriptors::new(0) });
+        world.namespace = namespace;
+        Ok(Arc::new(world))
+    }
+
+    /// Bytes that the guest has read from files and standard input.
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_read.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that the guest has written to files and output streams.
+    pub fn bytes_written(&self) -> u64 {
+        self.bytes_written.load(Ordering::Relaxed)
+    }
+
+    /// Takes out what was refused so far.
+    pub fn take_denials(&self) -> Vec<Denial> {
+        self.denials.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Records a refusal that was decided outside of the kernel, as a memory limit's.
+    pub fn deny(&self, operation: &str, subject: &str, reason: DenialReason) {
+        self.denials.lock().unwrap_or_else(PoisonError::into_inner).record(operation, subject, reason);
+    }
+
+    pub(crate) fn system(&self) -> &SystemTree {
+        &self.system
+    }
+
+    pub(crate) fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    pub(crate) fn budgets(&self) -> &Arc<Budgets> {
+        &self.budgets
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(crate) fn max_descriptors(&self) -> u32 {
+        self.max_descriptors
+    }
+
+    /// The guest's real time, for what the kernel itself stamps.
+    pub(crate) fn now_ns(&self) -> u64 {
+        self.clock.stamp_ns()
+    }
+
+    pub(crate) fn count_read(&self, bytes: usize) {
+        self.bytes_read.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_written(&self, bytes: usize) {
+        self.bytes_written.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Fills `bytes` from the sandbox's random stream.
+    pub(crate) fn fill_random(&self, bytes: &mut [u8]) -> Attempt<()> {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        random.fill(bytes).map_err(|_| Errno::IO.into())
+    }
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("World").field("budgets", &self.budgets).finish_non_exhaustive()
+    }
+}

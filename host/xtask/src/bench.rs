@@ -1,0 +1,28 @@
+//! Benches: each prints p50 and p99 beside the native program's, measured in turns in one run.
+
+mod cpu;
+mod native;
+mod samples;
+mod start;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// A fresh sandbox to a finished `print('hi')`, in process and as a whole command.
+    Start {
+        /// Turns.
+        #[arg(long, default_value_t = 1000)]
+        runs: usize,
+    },
+    /// Computing in Python, in each metering mode.
+    Cpu,
+}
+
+pub(crate) fn bench(bench: &Bench) -> Result<()> {
+    match bench {
+        Bench::Start { runs } => start::start(*runs),
+        Bench::Cpu => cpu::cpu(),
+    }
+}

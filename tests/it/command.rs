@@ -1,0 +1,153 @@
+//! The command: streams, exit codes, JSON, environment, signals.
+
+use std::io::{Read, Write};
+use std::process::Stdio;
+
+use crate::harness::{Printed, command};
+
+fn run(arguments: &[&str]) -> std::process::Output {
+    let folder = tempfile::tempdir().unwrap();
+    command(folder.path()).arg("run").args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+#[test]
+fn stdout_and_stderr_stay_apart_and_the_exit_code_is_the_guests() {
+    let output = run(&["--", "python3", "-c", "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"]);
+    assert_eq!((output.stdout().as_str(), output.stderr().as_str()), ("out\n", "err\n"));
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn every_exit_code_of_the_guest_passes_through() {
+    for code in [0, 1, 124, 125, 126, 127, 130, 137, 255] {
+        let output = run(&["--", "python3", "-c", &format!("import os; os._exit({code})")]);
+        assert_eq!(output.status.code(), Some(code), "{}", output.stderr());
+    }
+}
+
+#[test]
+fn output_streams_while_the_guest_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = command(folder.path())
+        .args(["run", "--", "python3", "-c", "print('first', flush=True); print(input())"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut first = [0; 6];
+    stdout.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"first\n");
+    child.stdin.take().unwrap().write_all(b"second\n").unwrap();
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "second\n");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn piped_stdin_is_read_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = command(folder.path())
+        .args(["run", "--", "python3", "-c", "import sys; d = sys.stdin.buffer.read(); print(len(d), d[-3:])"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&vec![b'x'; 3_000_000]).unwrap();
+    stdin.write_all(b"end").unwrap();
+    drop(stdin);
+    assert_eq!(child.wait_with_output().unwrap().stdout(), "3000003 b'end'\n");
+}
+
+#[test]
+fn the_current_directory_is_the_workspace() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("hello.py"), "import os, sys; print(os.getcwd(), sys.argv); open('made', 'w').write('x')").unwrap();
+    let output = command(folder.path()).args(["run", "--", "python3", "hello.py", "a", "--b"]).output().unwrap();
+    assert_eq!(output.stdout(), "/workspace ['hello.py', 'a', '--b']\n", "{}", output.stderr());
+    assert_eq!(std::fs::read_to_string(folder.path().join("made")).unwrap(), "x");
+}
+
+#[test]
+fn only_the_variables_that_were_given_are_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(folder.path())
+        .env("PASSED", "on")
+        .env("SECRET_TOKEN", "hidden")
+        .args(["run", "--env", "PASSED", "--env", "GIVEN=a=b", "--", "python3", "-c"])
+        .arg("import os; print(os.environ.get('PASSED'), os.environ.get('GIVEN'), os.environ.get('SECRET_TOKEN'))")
+        .output()
+        .unwrap();
+    assert_eq!(output.stdout(), "on a=b None\n");
+}
+
+#[test]
+fn json_is_the_whole_outcome() {
+    let output = run(&["--json", "--dir", ".:/workspace:ro", "--", "python3", "-c", "print('out')\nopen('f', 'w')"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.stderr(), "");
+    let outcome: serde_json::Value = serde_json::from_str(&output.stdout()).unwrap();
+    assert_eq!(outcome["exit"], serde_json::json!({"kind": "code", "code": 1}));
+    assert_eq!(outcome["exit_code"], 1);
+    assert_eq!(outcome["stdout"], serde_json::json!({"text": "out\n", "cut": false}));
+    assert!(outcome["stderr"]["text"].as_str().unwrap().contains("Read-only file system"));
+    for figure in ["fuel", "wall_ms", "cpu_ms", "peak_memory_bytes", "bytes_read", "bytes_written"] {
+        assert!(outcome["usage"][figure].is_u64(), "{figure}: {outcome}");
+    }
+    let denial = &outcome["denials"][0];
+    assert_eq!(
+        (denial["operation"].as_str(), denial["subject"].as_str(), denial["reason"].as_str()),
+        (Some("path_open"), Some("/workspace/f"), Some("read-only"))
+    );
+}
+
+#[test]
+fn output_that_is_no_text_is_base64_in_json() {
+    let output = run(&["--json", "--", "python3", "-c", "import os; os.write(1, bytes([255, 0]))"]);
+    let outcome: serde_json::Value = serde_json::from_str(&output.stdout()).unwrap();
+    assert_eq!(outcome["stdout"], serde_json::json!({"base64": "/wA=", "cut": false}));
+}
+
+#[test]
+fn a_limit_says_which_option_sets_it() {
+    let output = run(&["--timeout", "200ms", "--", "python3", "-c", "while True: pass"]);
+    assert_eq!(output.status.code(), Some(124));
+    assert!(output.stderr().contains("--timeout"), "{}", output.stderr());
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_the_guest_with_130() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = command(folder.path())
+        .args(["run", "--", "python3", "-c", "print('up', flush=True)\nwhile True: pass"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut up = [0; 3];
+    child.stdout.take().unwrap().read_exact(&mut up).unwrap();
+    let interrupted = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn help_shows_examples_and_exit_codes() {
+    let output = run(&["--help"]);
+    assert!(output.status.success());
+    for word in ["Examples:", "sandpiper run -- python3", "124 wall time", "--memory"] {
+        assert!(output.stdout().contains(word), "{word}");
+    }
+}
+
+#[test]
+fn completions_are_made_for_each_shell() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = command(folder.path()).args(["completions", shell]).output().unwrap();
+        assert!(output.status.success() && output.stdout().contains("sandpiper"), "{shell}");
+    }
+}

@@ -1,0 +1,207 @@
+//! The attack corpus of `tests/escape`: each file is an attack with an allowed twin. The attack must
+//! print exactly what the file says and end as it says, and leave what lies outside unchanged.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sandpiper::{Access, Exec, Mount, Spec};
+use serde::Deserialize;
+
+use crate::harness::{Printed, run};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    /// What must not be possible.
+    claim: String,
+    /// Mounts the granted folder read-only.
+    #[serde(default)]
+    read_only: bool,
+    /// Limits to be set, by name.
+    #[serde(default)]
+    limits: BTreeMap<String, u64>,
+    attack: Program,
+    /// The same thing where it is allowed.
+    allowed: Program,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Program {
+    python: String,
+    stdout: String,
+    #[serde(default)]
+    exit: u8,
+    /// Reasons of denials that must be in the outcome.
+    #[serde(default)]
+    denied: Vec<String>,
+}
+
+/// Before each program: calls something and prints its result, or the name of its error.
+const PRELUDE: &str = "import os, errno, sys
+def attempt(call, *arguments, **options):
+    try: print(call(*arguments, **options))
+    except OSError as err: print(errno.errorcode.get(err.errno, err))
+    except Exception as err: print(type(err).__name__)
+";
+
+const SECRET: &str = "the secret of the host";
+
+/// A host folder: `granted` is mounted at `/workspace`, `second` at `/second` read-only, `outside` is
+/// not mounted.
+struct Host {
+    folder: tempfile::TempDir,
+}
+
+impl Host {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let host = Self { folder };
+        for name in ["granted/sub", "second", "outside"] {
+            std::fs::create_dir_all(host.path(name)).unwrap();
+        }
+        std::fs::write(host.path("outside/secret"), SECRET).unwrap();
+        std::fs::write(host.path("granted/file"), "granted").unwrap();
+        std::fs::write(host.path("granted/sub/file"), "below").unwrap();
+        std::fs::write(host.path("second/file"), "second").unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::symlink;
+            symlink("../outside/secret", host.path("granted/relative-out")).unwrap();
+            symlink(host.path("outside/secret"), host.path("granted/absolute-out")).unwrap();
+            symlink("../outside", host.path("granted/folder-out")).unwrap();
+            symlink("loop", host.path("granted/loop")).unwrap();
+            symlink("file", host.path("granted/inside")).unwrap();
+        }
+        host
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn outside(&self) -> Vec<(PathBuf, Option<Vec<u8>>)> {
+        tree(&self.path("outside")).into_iter().chain(tree(&self.path("second"))).collect()
+    }
+}
+
+fn tree(folder: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let content = std::fs::read(&path).ok();
+        if path.is_dir() {
+            found.extend(tree(&path));
+        }
+        found.push((path, content));
+    }
+    found.sort();
+    found
+}
+
+fn check(case: &Case, program: &Program, role: &str) {
+    let host = Host::new();
+    let before = host.outside();
+    let granted = tree(&host.path("granted"));
+    let access = if case.read_only { Access::ReadOnly } else { Access::ReadWrite };
+    let mut spec = Spec {
+        mounts: vec![
+            Mount::new(host.path("granted"), "/workspace", access).unwrap(),
+            Mount::new(host.path("second"), "/second", Access::ReadOnly).unwrap(),
+        ],
+        ..Spec::default()
+    };
+    for (name, value) in &case.limits {
+        match name.as_str() {
+            "fuel" => spec.limits.fuel = *value,
+            "memory_bytes" => spec.limits.memory_bytes = *value,
+            "tmp_bytes" => spec.limits.tmp_bytes = *value,
+            "disk_bytes" => spec.limits.disk_bytes = *value,
+            "files" => spec.limits.files = *value,
+            "descriptors" => spec.limits.descriptors = u32::try_from(*value).unwrap(),
+            "output_bytes" => spec.limits.output_bytes = *value,
+            "wall_ms" => spec.limits.wall = std::time::Duration::from_millis(*value),
+            other => panic!("no limit is named {other}"),
+        }
+    }
+    let outcome = run(spec, Exec::new(["python3", "-c", &format!("{PRELUDE}{}", program.python)]));
+    let about = format!("{} ({role})\nstderr: {}", case.claim, outcome.stderr());
+    assert_eq!(outcome.stdout(), program.stdout, "{about}");
+    assert_eq!(outcome.exit.code(), program.exit, "{about}");
+    let reasons = serde_json::to_value(&outcome.denials).unwrap();
+    let reasons: Vec<&str> = reasons.as_array().unwrap().iter().filter_map(|denial| denial["reason"].as_str()).collect();
+    for reason in &program.denied {
+        assert!(reasons.contains(&reason.as_str()), "{about}\nno denial {reason} in {reasons:?}");
+    }
+    let printed = [outcome.stdout(), outcome.stderr()].concat();
+    assert!(!printed.contains(SECRET), "{about}");
+    assert!(!printed.contains(&*host.folder.path().to_string_lossy()), "a host path shows: {about}");
+    assert_eq!(host.outside(), before, "{about}");
+    if case.read_only {
+        assert_eq!(tree(&host.path("granted")), granted, "{about}");
+    }
+}
+
+fn escape(text: &str) {
+    let case: Case = toml::from_str(text).unwrap();
+    check(&case, &case.attack, "attack");
+    check(&case, &case.allowed, "allowed");
+}
+
+macro_rules! escapes {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            escape(include_str!(concat!("../escape/", stringify!($name), ".toml")));
+        })*
+
+        #[test]
+        fn every_file_is_a_test() {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/escape");
+            let mut files: Vec<String> = std::fs::read_dir(folder)
+                .unwrap()
+                .filter_map(|entry| entry.unwrap().file_name().to_str()?.strip_suffix(".toml").map(str::to_owned))
+                .collect();
+            files.sort();
+            let mut tests = vec![$(stringify!($name)),*];
+            tests.sort_unstable();
+            assert_eq!(files, tests);
+        }
+    };
+}
+
+escapes! {
+    a_busy_guest_does_not_outlive_its_deadline
+    a_file_flood_ends
+    a_guest_made_symlink_leads_nowhere_outside
+    a_hard_link_does_not_carry_a_file_out_of_a_read_only_mount
+    a_read_only_descriptor_does_not_write
+    a_read_only_file_is_not_opened_for_change
+    a_read_only_tree_is_not_changed
+    a_relative_symlink_leads_nowhere_outside
+    a_sparse_file_costs_what_it_says
+    a_trailing_slash_does_not_follow_a_symlink_out
+    a_truncation_upwards_costs_what_it_says
+    absolute_host_paths_mean_nothing
+    an_absolute_symlink_leads_nowhere_outside
+    an_output_flood_ends
+    creation_through_a_dangling_symlink_stays_inside
+    deep_recursion_is_pythons_error
+    deleting_and_rewriting_does_not_beat_the_disk_limit
+    descriptors_run_out_in_the_guest_first
+    devices_are_no_way_around_the_output_limit
+    devices_give_what_they_should
+    dot_dot_leads_no_higher_than_the_root
+    folders_are_not_read_or_written_as_files
+    guessed_descriptors_are_closed
+    long_paths_are_refused
+    memory_files_do_not_exhaust_the_host
+    names_of_the_host_do_not_show
+    nul_and_slashes_in_names
+    processes_and_threads_are_not_there
+    rename_does_not_cross_mounts
+    symlink_loops_end
+    system_files_are_not_changed
+    the_environment_of_the_host_is_not_seen
+    the_network_is_not_there
+}

@@ -1,0 +1,116 @@
+//! What tests share: an engine with the installed images, sandboxes, and the command with a home of
+//! its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use sandpiper::images::{BuildInputs, Progress, Stage};
+use sandpiper::{Access, Engine, Error, Exec, Mount, Outcome, Spec};
+use tempfile::TempDir;
+
+/// The cache with the images: the user's, so that an image is built once for all test runs.
+pub fn cache() -> PathBuf {
+    match std::env::var_os("SANDPIPER_CACHE") {
+        Some(path) => path.into(),
+        None => dirs::cache_dir().expect("the user has a cache folder").join("sandpiper"),
+    }
+}
+
+/// An engine with the Python image, which is built if it is not there.
+pub fn engine() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| {
+        let inputs = BuildInputs {
+            sources: std::env::var_os("SANDPIPER_SOURCES").map(PathBuf::from),
+            wasi_sdk: std::env::var_os("WASI_SDK_PATH").map(PathBuf::from),
+            cargo: std::env::var_os("CARGO").map(PathBuf::from),
+            jobs: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        };
+        sandpiper::install(&cache(), "python", &inputs, &Silent).unwrap();
+        sandpiper::engine(&cache()).unwrap()
+    })
+}
+
+struct Silent;
+
+impl Progress for Silent {
+    fn stage(&self, _: &Stage) {}
+    fn advance(&self, _: u64, _: u64) {}
+    fn note(&self, _: &str) {}
+}
+
+/// Runs a command to its end.
+pub fn try_run(spec: Spec, exec: Exec) -> Result<Outcome, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(sandpiper::run(engine(), spec, exec))
+}
+
+/// Runs a command to its end; a host error fails the test.
+pub fn run(spec: Spec, exec: Exec) -> Outcome {
+    try_run(spec, exec).unwrap()
+}
+
+/// Runs a Python program.
+pub fn python(spec: Spec, program: &str) -> Outcome {
+    run(spec, Exec::new(["python3", "-c", program]))
+}
+
+/// A spec with an empty folder of its own, read-write at `/workspace`.
+pub fn workspace() -> (TempDir, Spec) {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = granting(folder.path(), Access::ReadWrite);
+    (folder, spec)
+}
+
+/// A spec that grants one folder at `/workspace`.
+pub fn granting(folder: &Path, access: Access) -> Spec {
+    Spec { mounts: vec![Mount::new(folder, "/workspace", access).unwrap()], ..Spec::default() }
+}
+
+pub trait Printed {
+    fn stdout(&self) -> String;
+    fn stderr(&self) -> String;
+}
+
+impl Printed for Outcome {
+    fn stdout(&self) -> String {
+        String::from_utf8(self.stdout.bytes.clone()).unwrap()
+    }
+
+    fn stderr(&self) -> String {
+        String::from_utf8(self.stderr.bytes.clone()).unwrap()
+    }
+}
+
+impl Printed for Output {
+    fn stdout(&self) -> String {
+        String::from_utf8(self.stdout.clone()).unwrap()
+    }
+
+    fn stderr(&self) -> String {
+        String::from_utf8(self.stderr.clone()).unwrap()
+    }
+}
+
+/// The sandpiper command, in a folder, with nothing of the tester's environment but the cache.
+pub fn command(folder: &Path) -> Command {
+    // Built before, so that no test waits for an image within its own time.
+    engine();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sandpiper"));
+    command.current_dir(folder).env_clear().env("SANDPIPER_CACHE", cache()).env("HOME", folder);
+    command
+}
+
+/// Asserts an exit and shows what was printed when it is another.
+#[track_caller]
+pub fn assert_exit(outcome: &Outcome, exit: &sandpiper::Exit) {
+    assert_eq!(&outcome.exit, exit, "stdout: {}\nstderr: {}", outcome.stdout(), outcome.stderr());
+}
+
+/// Asserts that the guest ended by itself with status 0 and printed this.
+#[track_caller]
+pub fn assert_prints(outcome: &Outcome, stdout: &str) {
+    assert_exit(outcome, &sandpiper::Exit::Code { code: 0 });
+    assert_eq!(outcome.stdout(), stdout, "stderr: {}", outcome.stderr());
+}

@@ -1,0 +1,15 @@
+//! What sandpiper claims, shown through its library and its command.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+
+mod bad_input;
+mod command;
+mod escape;
+mod harness;
+mod house;
+mod invariants;
+mod limits;
+mod modules;
+mod program;
+mod python;
+mod readme;
