@@ -137,7 +137,10 @@ mod unix {
         let own = own_cache();
         std::fs::write(own.path().join("compiled"), "a file").unwrap();
         refused(&hi_in(own.path()).output().unwrap(), &["compiled", "SANDPIPER_CACHE"]);
-        refused(&hi_in(std::path::Path::new("/dev/null/x")).current_dir("/").output().unwrap(), &["/dev/null/x"]);
+        refused(
+            &hi_in(std::path::Path::new("/dev/null/x")).current_dir("/").output().unwrap(),
+            &["/dev/null/x"],
+        );
     }
 
     #[test]

@@ -12,7 +12,8 @@ fn run(arguments: &[&str]) -> std::process::Output {
 
 #[test]
 fn stdout_and_stderr_stay_apart_and_the_exit_code_is_the_guests() {
-    let output = run(&["--", "python3", "-c", "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"]);
+    let output =
+        run(&["--", "python3", "-c", "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"]);
     assert_eq!((output.stdout().as_str(), output.stderr().as_str()), ("out\n", "err\n"));
     assert_eq!(output.status.code(), Some(3));
 }
@@ -49,7 +50,13 @@ fn output_streams_while_the_guest_runs() {
 fn piped_stdin_is_read_to_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = command(folder.path())
-        .args(["run", "--", "python3", "-c", "import sys; d = sys.stdin.buffer.read(); print(len(d), d[-3:])"])
+        .args([
+            "run",
+            "--",
+            "python3",
+            "-c",
+            "import sys; d = sys.stdin.buffer.read(); print(len(d), d[-3:])",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -64,8 +71,13 @@ fn piped_stdin_is_read_to_its_end() {
 #[test]
 fn the_current_directory_is_the_workspace() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("hello.py"), "import os, sys; print(os.getcwd(), sys.argv); open('made', 'w').write('x')").unwrap();
-    let output = command(folder.path()).args(["run", "--", "python3", "hello.py", "a", "--b"]).output().unwrap();
+    std::fs::write(
+        folder.path().join("hello.py"),
+        "import os, sys; print(os.getcwd(), sys.argv); open('made', 'w').write('x')",
+    )
+    .unwrap();
+    let output =
+        command(folder.path()).args(["run", "--", "python3", "hello.py", "a", "--b"]).output().unwrap();
     assert_eq!(output.stdout(), "/workspace ['hello.py', 'a', '--b']\n", "{}", output.stderr());
     assert_eq!(std::fs::read_to_string(folder.path().join("made")).unwrap(), "x");
 }
@@ -85,7 +97,8 @@ fn only_the_variables_that_were_given_are_seen() {
 
 #[test]
 fn json_is_the_whole_outcome() {
-    let output = run(&["--json", "--dir", ".:/workspace:ro", "--", "python3", "-c", "print('out')\nopen('f', 'w')"]);
+    let output =
+        run(&["--json", "--dir", ".:/workspace:ro", "--", "python3", "-c", "print('out')\nopen('f', 'w')"]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(output.stderr(), "");
     let outcome: serde_json::Value = serde_json::from_str(&output.stdout()).unwrap();
@@ -129,7 +142,8 @@ fn ctrl_c_ends_the_guest_with_130() {
         .unwrap();
     let mut up = [0; 3];
     child.stdout.take().unwrap().read_exact(&mut up).unwrap();
-    let interrupted = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let interrupted =
+        std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(interrupted.success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }

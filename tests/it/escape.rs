@@ -129,7 +129,8 @@ fn check(case: &Case, program: &Program, role: &str) {
     assert_eq!(outcome.stdout(), program.stdout, "{about}");
     assert_eq!(outcome.exit.code(), program.exit, "{about}");
     let reasons = serde_json::to_value(&outcome.denials).unwrap();
-    let reasons: Vec<&str> = reasons.as_array().unwrap().iter().filter_map(|denial| denial["reason"].as_str()).collect();
+    let reasons: Vec<&str> =
+        reasons.as_array().unwrap().iter().filter_map(|denial| denial["reason"].as_str()).collect();
     for reason in &program.denied {
         assert!(reasons.contains(&reason.as_str()), "{about}\nno denial {reason} in {reasons:?}");
     }

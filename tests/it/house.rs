@@ -63,7 +63,8 @@ fn sources(crate_folder: &str) -> Vec<(String, String)> {
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
-                let name = path.strip_prefix(root().join("host")).unwrap().to_string_lossy().replace('\\', "/");
+                let name =
+                    path.strip_prefix(root().join("host")).unwrap().to_string_lossy().replace('\\', "/");
                 found.push((name, code.to_owned()));
             }
         }
@@ -80,7 +81,9 @@ fn elsewhere(needle: &str, allowed: &[&str]) -> Vec<String> {
         .iter()
         .flat_map(|name| sources(name))
         .filter(|(name, _)| !allowed.iter().any(|allowed| name.starts_with(allowed)))
-        .filter(|(_, code)| code.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(needle)))
+        .filter(|(_, code)| {
+            code.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(needle))
+        })
         .map(|(name, _)| name)
         .collect()
 }
@@ -105,7 +108,11 @@ fn processes_are_started_by_images_and_xtask_alone() {
 #[test]
 fn the_environment_is_read_by_the_command_alone() {
     for needle in ["env::var", "env::current_dir", "env::home_dir", "dirs::"] {
-        assert_eq!(elsewhere(needle, &["cli/src/surroundings.rs", "xtask/"]), Vec::<String>::new(), "{needle}");
+        assert_eq!(
+            elsewhere(needle, &["cli/src/surroundings.rs", "xtask/"]),
+            Vec::<String>::new(),
+            "{needle}"
+        );
     }
 }
 
@@ -129,9 +136,13 @@ fn unsafe_is_where_the_architecture_says() {
     let architecture = std::fs::read_to_string(root().join("host/ARCHITECTURE.md")).unwrap();
     for (name, code) in CRATES.iter().flat_map(|name| sources(name)) {
         let has = code.lines().any(|line| line.contains("unsafe ") && !line.trim_start().starts_with("//"));
-        let short = name.replace("/src/", "/").replace("engine/", "engine/src/").replace("kernel/", "kernel/src/");
+        let short =
+            name.replace("/src/", "/").replace("engine/", "engine/src/").replace("kernel/", "kernel/src/");
         let file = short.rsplit('/').next().unwrap();
-        assert!(!has || architecture.contains(&short) || architecture.contains(&format!("`{file}`")), "{name}");
+        assert!(
+            !has || architecture.contains(&short) || architecture.contains(&format!("`{file}`")),
+            "{name}"
+        );
     }
 }
 

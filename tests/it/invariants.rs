@@ -99,7 +99,8 @@ fn a_control_ends_the_guest() {
     let outcome = runtime.block_on(async {
         let spec = admit(Spec::default(), engine().name(), engine().capabilities()).unwrap();
         let mut sandbox = engine().create(spec).await.unwrap();
-        let running = sandbox.spawn(Exec::new(["python3", "-c", "import time; time.sleep(3600)"])).await.unwrap();
+        let running =
+            sandbox.spawn(Exec::new(["python3", "-c", "import time; time.sleep(3600)"])).await.unwrap();
         let control = running.control().clone();
         let (outcome, ()) = tokio::join!(sandpiper::collect(running), async {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -122,7 +123,8 @@ fn many_sandboxes_run_at_once_on_several_threads() {
                 let metering = if index % 2 == 0 { Metering::Fuel } else { Metering::Deadline };
                 let spec = Spec { limits: Limits { metering, ..Limits::default() }, ..Spec::default() };
                 let program = format!("import time; time.sleep(0.01); print({index} * 3)");
-                let outcome = sandpiper::run(engine(), spec, Exec::new(["python3", "-c", &program])).await.unwrap();
+                let outcome =
+                    sandpiper::run(engine(), spec, Exec::new(["python3", "-c", &program])).await.unwrap();
                 assert_eq!(outcome.stdout(), format!("{}\n", index * 3), "{}", outcome.stderr());
             }));
         }

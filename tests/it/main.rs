@@ -10,6 +10,5 @@ mod house;
 mod invariants;
 mod limits;
 mod modules;
-mod program;
 mod python;
 mod readme;

@@ -163,7 +163,8 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 
 #[expect(clippy::unnecessary_wraps, reason = "clap asks for a Result")]
 fn parse_image(text: &str) -> Result<Image, std::convert::Infallible> {
-    let is_file = text.contains(['/', '\\']) || PathBuf::from(text).extension().is_some_and(|extension| extension == "wasm");
+    let is_file = text.contains(['/', '\\'])
+        || PathBuf::from(text).extension().is_some_and(|extension| extension == "wasm");
     Ok(if is_file { Image::File(text.into()) } else { Image::Named(text.to_owned()) })
 }
 

@@ -31,7 +31,11 @@ pub(crate) fn image(command: ImageCommand) -> Result<ExitCode> {
         ImageCommand::Verify { name } => {
             let image = installed(&store, &name)?;
             store.verify(&image)?;
-            render::line(&format!("{} is sound: {} files agree with its manifest", name, image.manifest.files.len()))?;
+            render::line(&format!(
+                "{} is sound: {} files agree with its manifest",
+                name,
+                image.manifest.files.len()
+            ))?;
         }
         ImageCommand::Export { to, name } => {
             store.export(&installed(&store, &name)?, &to)?;

@@ -30,7 +30,8 @@ impl Progress for Bar {
             render::note(&format!("[{index}/{count}] {name}"));
             return;
         }
-        let style = ProgressStyle::with_template("{spinner} {prefix} {msg} [{elapsed}] {wide_bar} {percent}%");
+        let style =
+            ProgressStyle::with_template("{spinner} {prefix} {msg} [{elapsed}] {wide_bar} {percent}%");
         if let Ok(style) = style {
             self.bar.set_style(style);
         }

@@ -70,7 +70,9 @@ pub(crate) fn hint(err: &anyhow::Error) -> Option<String> {
         Error::Refused(Refusal::Spec(SpecError::GuestPathTwice { .. })) => {
             Some("give each --dir a guest path of its own: --dir HOST:/GUEST".to_owned())
         }
-        Error::Mount { .. } => Some("the directory must exist; a mount is --dir HOST[:GUEST][:ro]".to_owned()),
+        Error::Mount { .. } => {
+            Some("the directory must exist; a mount is --dir HOST[:GUEST][:ro]".to_owned())
+        }
         Error::Image { .. } => Some("`sandpiper image list` shows what is installed".to_owned()),
         _ => None,
     }

@@ -137,7 +137,8 @@ fn spec(arguments: &RunArguments) -> Result<Spec> {
         output_bytes: arguments.max_output,
         ..Limits::default()
     };
-    let clock = if arguments.virtual_clock { Clock::Virtual { start_ns: VIRTUAL_START_NS } } else { Clock::Host };
+    let clock =
+        if arguments.virtual_clock { Clock::Virtual { start_ns: VIRTUAL_START_NS } } else { Clock::Host };
     Ok(Spec { image: arguments.image.clone(), mounts, limits, clock, seed: arguments.seed })
 }
 
@@ -151,7 +152,9 @@ pub(crate) fn explanation(exit: &Exit) -> Option<String> {
         Exit::Quota { quota: sandpiper::Quota::Output } => {
             Some("the output limit was reached (--max-output)".to_owned())
         }
-        Exit::Quota { quota: sandpiper::Quota::Disk } => Some("the disk limit was reached (--disk)".to_owned()),
+        Exit::Quota { quota: sandpiper::Quota::Disk } => {
+            Some("the disk limit was reached (--disk)".to_owned())
+        }
         Exit::Trap { trap } => Some(format!("the guest trapped: {trap:?}")),
         Exit::NotFound { command } => Some(format!("{command}: command not found in this image")),
         _ => None,

@@ -11,7 +11,8 @@ use crate::report::Hinted;
 /// cache folder (`XDG_CACHE_HOME` or `~/.cache`, `~/Library/Caches`, `%LOCALAPPDATA%`).
 pub(crate) fn cache_dir() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("SANDPIPER_CACHE").filter(|path| !path.is_empty()) {
-        return std::path::absolute(&path).with_context(|| format!("cannot use SANDPIPER_CACHE={}", path.display()));
+        return std::path::absolute(&path)
+            .with_context(|| format!("cannot use SANDPIPER_CACHE={}", path.display()));
     }
     let caches = dirs::cache_dir().ok_or_else(|| Hinted {
         message: "the user has no home directory to keep a cache in".to_owned(),

@@ -119,7 +119,10 @@ impl Exec {
             }
         }
         if let Some(cwd) = self.cwd.as_deref().filter(|cwd| !cwd.starts_with('/') || cwd.contains('\0')) {
-            return refuse(format!("the working directory `{}` is not an absolute guest path", cwd.escape_debug()));
+            return refuse(format!(
+                "the working directory `{}` is not an absolute guest path",
+                cwd.escape_debug()
+            ));
         }
         let strings = self.argv.len() + self.env.len();
         let bytes = self.argv.iter().map(String::len).sum::<usize>()
@@ -134,7 +137,6 @@ impl Exec {
         Ok(())
     }
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -45,7 +45,9 @@ mod tests {
 
     #[test]
     fn units_are_what_they_say() {
-        for (text, bytes) in [("0", 0), ("7B", 7), ("1k", 1024), ("3 GiB", 3 << 30), ("5TB", 5_000_000_000_000)] {
+        for (text, bytes) in
+            [("0", 0), ("7B", 7), ("1k", 1024), ("3 GiB", 3 << 30), ("5TB", 5_000_000_000_000)]
+        {
             assert_eq!(parse_size(text), Ok(bytes), "{text}");
         }
     }

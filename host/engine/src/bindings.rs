@@ -116,7 +116,12 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     linker.func_wrap(
         DIAGNOSTICS,
         "unsupported",
-        |mut caller: Caller<'_, State>, feature: u32, feature_len: u32, detail: u32, detail_len: u32| -> Result<()> {
+        |mut caller: Caller<'_, State>,
+         feature: u32,
+         feature_len: u32,
+         detail: u32,
+         detail_len: u32|
+         -> Result<()> {
             let (memory, process) = parts(&mut caller)?;
             process.diagnostics_unsupported(memory, feature, feature_len, detail, detail_len);
             Ok(())

@@ -61,9 +61,8 @@ impl Engine {
     /// # Errors
     /// [`Error::Host`] when the cache folder cannot be used.
     pub fn new(config: EngineConfig) -> Result<Self, Error> {
-        let cache = config.cache.as_deref().map(CompileCache::open).transpose().map_err(|err| Error::Host {
-            context: "cannot use the compile cache".to_owned(),
-            source: err.into(),
+        let cache = config.cache.as_deref().map(CompileCache::open).transpose().map_err(|err| {
+            Error::Host { context: "cannot use the compile cache".to_owned(), source: err.into() }
         })?;
         Ok(Self(Arc::new(Inner {
             config,
@@ -136,7 +135,8 @@ impl Engine {
                         notify(notice);
                     }
                 };
-                let compiler = Compiler { cache: inner.cache.as_ref(), stacks: &inner.stacks, notify: &notify };
+                let compiler =
+                    Compiler { cache: inner.cache.as_ref(), stacks: &inner.stacks, notify: &notify };
                 let loaded = compile_or_load(&program.source.name, module, metering, &compiler)?;
                 if metering == Metering::Deadline {
                     inner.ticker.register(&loaded.engine);

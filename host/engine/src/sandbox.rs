@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use sandpiper_core::{
-    BoxFuture, Captured, Control, DenialReason, Error, Exec, Exit, Limits, Outcome, Quota, Refusal, Running, Sandbox,
-    SandboxRef, Spec, Usage,
+    BoxFuture, Captured, Control, DenialReason, Error, Exec, Exit, Limits, Outcome, Quota, Refusal, Running,
+    Sandbox, SandboxRef, Spec, Usage,
 };
 use sandpiper_kernel::{Process, World};
 use tokio::sync::mpsc;
@@ -52,8 +52,10 @@ impl LocalSandbox {
         check_fits(&loaded, &self.spec.limits)?;
         let cwd = exec.cwd.clone().unwrap_or_else(|| self.default_cwd());
         let env = environment(&self.program.source.env, exec.env, &cwd);
-        let process = Process::new(Arc::clone(&self.world), &exec.argv, &env, exec.stdin, events, control.clone())?;
-        let guest = Guest { loaded, process, limits: self.spec.limits.clone(), world: Arc::clone(&self.world) };
+        let process =
+            Process::new(Arc::clone(&self.world), &exec.argv, &env, exec.stdin, events, control.clone())?;
+        let guest =
+            Guest { loaded, process, limits: self.spec.limits.clone(), world: Arc::clone(&self.world) };
         Ok(Running::new(received, Box::pin(guest.run(control.clone())), control))
     }
 
@@ -171,4 +173,3 @@ fn not_found(command: &str) -> Outcome {
 fn milliseconds(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
-

@@ -24,7 +24,9 @@
 use std::path::{Path, PathBuf};
 
 pub use sandpiper_core::*;
-pub use sandpiper_engine::{Alternative, CacheError, Engine, EngineConfig, ImageSource, ModuleSource, Notice};
+pub use sandpiper_engine::{
+    Alternative, CacheError, Engine, EngineConfig, ImageSource, ModuleSource, Notice,
+};
 pub use sandpiper_images as images;
 
 /// The folder of the compile cache within a cache folder.
@@ -45,7 +47,10 @@ pub fn engine(cache: &Path) -> Result<Engine, Error> {
 /// # Errors
 /// As [`engine`].
 pub fn engine_config(cache: &Path) -> Result<EngineConfig, Error> {
-    let failed = |err: images::ImageError| Error::Host { context: "cannot read the images".to_owned(), source: err.into() };
+    let failed = |err: images::ImageError| Error::Host {
+        context: "cannot read the images".to_owned(),
+        source: err.into(),
+    };
     let store = images::ImageStore::open(cache).map_err(failed)?;
     let mut sources = Vec::new();
     for name in images::NAMES {

@@ -1,5 +1,6 @@
 //! The sandpiper command of this checkout, built when it is asked for.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,13 +11,21 @@ pub(crate) struct Sandpiper {
     path: PathBuf,
 }
 
+/// The cargo that runs this task.
+pub(crate) fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// The folder of the checkout.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
 /// Builds the command with the cargo that runs this task.
 pub(crate) fn sandpiper() -> Result<Sandpiper> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
+    let status = Command::new(cargo())
         .args(["build", "--quiet", "--package", "sandpiper-cli"])
-        .current_dir(&root)
+        .current_dir(root())
         .status()
         .context("cannot start cargo")?;
     ensure!(status.success(), "the sandpiper command does not build");

@@ -2,6 +2,7 @@
 
 mod bench;
 mod command_line;
+mod test;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -17,6 +18,8 @@ struct Arguments {
 enum Task {
     /// Build the images that are missing from the user's cache.
     Images,
+    /// Run every test: with nextest where it is installed, and the examples in the documentation.
+    Test,
     /// Measure, beside native programs in the same run.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -25,6 +28,7 @@ enum Task {
 fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Images => command_line::sandpiper()?.run(&["image", "build"]),
+        Task::Test => test::test(),
         Task::Bench(bench) => bench::bench(&bench),
     }
 }

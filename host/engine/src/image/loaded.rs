@@ -61,7 +61,8 @@ pub(crate) fn compile_or_load(
     // start as the image.
     let memories = MemoryPool::default();
     let config = config(metering, Arc::new(memories.clone()), Arc::new(compiler.stacks.clone()));
-    let host = |context: &str, source: sandpiper_core::BoxError| Error::Host { context: context.to_owned(), source };
+    let host =
+        |context: &str, source: sandpiper_core::BoxError| Error::Host { context: context.to_owned(), source };
     let engine = wasmtime::Engine::new(&config).map_err(|err| host("cannot start the engine", err.into()))?;
     let mut wasm = None;
     let sha256 = match &source.sha256 {
@@ -148,7 +149,9 @@ fn compile(
         CompileError::Host(Error::Host { context: context.to_owned(), source })
     };
     match cache {
-        Some(cache) => cache.store(key, &code, memory).map_err(|err| host("cannot keep compiled code", err.into())),
+        Some(cache) => {
+            cache.store(key, &code, memory).map_err(|err| host("cannot keep compiled code", err.into()))
+        }
         None => unnamed(&code, memory).map_err(|err| host("cannot keep compiled code", err.into())),
     }
 }
@@ -175,7 +178,10 @@ fn read_module(name: &str, path: &Path) -> Result<Vec<u8>, Error> {
         return Err(bad(format!("{} is not a file", path.display()), None));
     }
     if metadata.len() > MAX_MODULE_BYTES {
-        return Err(bad(format!("{} has {} bytes, at most {MAX_MODULE_BYTES} are read", path.display(), metadata.len()), None));
+        return Err(bad(
+            format!("{} has {} bytes, at most {MAX_MODULE_BYTES} are read", path.display(), metadata.len()),
+            None,
+        ));
     }
     std::fs::read(path).map_err(failed)
 }

@@ -31,7 +31,8 @@ pub(super) struct Split {
 pub(super) fn split(wasm: &[u8]) -> Result<Option<Split>, BinaryReaderError> {
     let Some(layout) = layout(wasm)? else { return Ok(None) };
     let data_bytes: usize = layout.segments.iter().map(|(_, bytes)| bytes.len()).sum();
-    let end = layout.segments.iter().map(|(offset, bytes)| offset.saturating_add(bytes.len())).max().unwrap_or(0);
+    let end =
+        layout.segments.iter().map(|(offset, bytes)| offset.saturating_add(bytes.len())).max().unwrap_or(0);
     let len = end.next_multiple_of(WASM_PAGE_BYTES);
     if data_bytes == 0 || len > layout.minimum || len > MAX_IMAGE_BYTES || len > data_bytes + MAX_GAP_BYTES {
         return Ok(None);
@@ -150,7 +151,9 @@ mod tests {
 
     #[test]
     fn later_data_overwrites_earlier() {
-        let split = split_text(r#"(module (memory 1) (data (i32.const 0) "aaaa") (data (i32.const 1) "bb"))"#).unwrap();
+        let split =
+            split_text(r#"(module (memory 1) (data (i32.const 0) "aaaa") (data (i32.const 1) "bb"))"#)
+                .unwrap();
         assert_eq!(&split.memory[..5], b"abba\0");
     }
 

@@ -7,13 +7,13 @@
 
 #[cfg(target_os = "linux")]
 mod pagemap;
-mod stack;
 #[cfg(unix)]
 #[path = "unix.rs"]
 mod platform;
 #[cfg(windows)]
 #[path = "windows.rs"]
 mod platform;
+mod stack;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 

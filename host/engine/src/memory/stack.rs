@@ -25,9 +25,11 @@ pub(crate) struct StackPool {
 unsafe impl StackCreator for StackPool {
     fn new_stack(&self, size: usize, zeroed: bool) -> wasmtime::Result<Box<dyn StackMemory>> {
         let layout = Layout { minimum: size, reserved: size, guard: GUARD_BYTES };
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop_if(|mapping| {
-            mapping.layout() == layout && !zeroed
-        });
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_if(|mapping| mapping.layout() == layout && !zeroed);
         let mapping = match idle {
             Some(mapping) => mapping,
             None => platform::Mapping::new(layout, None)?,

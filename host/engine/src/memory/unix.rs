@@ -69,7 +69,11 @@ impl Mapping {
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
         // SAFETY: a new mapping at an address of the system's choice.
         let base = unsafe { mmap_anonymous(ptr::null_mut(), whole_len, ProtFlags::empty(), flags) }?;
-        let mapping = Self { whole: View { base: non_null(base)?, len: whole_len }, layout, accessible: layout.minimum };
+        let mapping = Self {
+            whole: View { base: non_null(base)?, len: whole_len },
+            layout,
+            accessible: layout.minimum,
+        };
         mapping.map_image(image)?;
         mapping.map_zeros(image_len, layout.minimum)?;
         Ok(mapping)
@@ -139,7 +143,11 @@ impl Mapping {
             unsafe {
                 let target = self.base().add(start);
                 if let Some(image) = image {
-                    ptr::copy_nonoverlapping(image.view.base.as_ptr().add(start.min(image_len)), target, from_image);
+                    ptr::copy_nonoverlapping(
+                        image.view.base.as_ptr().add(start.min(image_len)),
+                        target,
+                        from_image,
+                    );
                 }
                 ptr::write_bytes(target.add(from_image), 0, len - from_image);
             }

@@ -25,13 +25,16 @@ pub(crate) fn start(runs: usize) -> Result<()> {
     let workspace = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
 
-    let (mut native, mut in_process, mut whole) = (Samples::default(), Samples::default(), Samples::default());
+    let (mut native, mut in_process, mut whole) =
+        (Samples::default(), Samples::default(), Samples::default());
     let mut fuel = None;
     for turn in 0..runs + WARM_UP {
         let native_time = process(Command::new(&python).args(["-I", "-S", "-c", PROGRAM]))?;
         let (time, used) = runtime.block_on(fresh(&engine, workspace.path()))?;
         let whole_time = process(
-            Command::new(command.path()).args(["run", "--", "python3", "-c", PROGRAM]).current_dir(workspace.path()),
+            Command::new(command.path())
+                .args(["run", "--", "python3", "-c", PROGRAM])
+                .current_dir(workspace.path()),
         )?;
         if turn >= WARM_UP {
             native.push(native_time);
@@ -50,7 +53,8 @@ pub(crate) fn start(runs: usize) -> Result<()> {
 /// A sandbox from nothing to its end, as `sandpiper::run` does it.
 async fn fresh(engine: &Engine, workspace: &Path) -> Result<(Duration, Option<u64>)> {
     let start = Instant::now();
-    let spec = Spec { mounts: vec![Mount::new(workspace, "/workspace", Access::ReadWrite)?], ..Spec::default() };
+    let spec =
+        Spec { mounts: vec![Mount::new(workspace, "/workspace", Access::ReadWrite)?], ..Spec::default() };
     let outcome = sandpiper::run(engine, spec, Exec::new(["python3", "-c", PROGRAM])).await?;
     let time = start.elapsed();
     ensure!(outcome.stdout.bytes == b"hi\n", "the sandbox printed {:?}", outcome.stdout.bytes);

@@ -1,0 +1,148 @@
+//! Python as people use it.
+
+use sandpiper::{DenialReason, Exec, Exit, Spec, Stdin};
+
+use crate::harness::{Printed, assert_exit, assert_prints, python, run, workspace};
+
+fn python3(arguments: &[&str]) -> sandpiper::Outcome {
+    run(Spec::default(), Exec::new(["python3"].iter().chain(arguments).copied()))
+}
+
+#[test]
+fn the_ways_to_start_it() {
+    assert_prints(&python3(&["-c", "import sys; print(sys.argv)", "a", "-b"]), "['-c', 'a', '-b']\n");
+    assert_prints(&python3(&["-I", "-c", "print(1)"]), "1\n");
+    assert_prints(&python3(&["-E", "-s", "-u", "-B", "-c", "print(1)"]), "1\n");
+    assert_prints(&python3(&["-V"]), "Python 3.13.5\n");
+    assert_prints(&python3(&["-m", "base64", "-t"]), "");
+    let piped = Exec::new(["python3", "-", "x"]).stdin(Stdin::bytes("import sys\nprint(sys.argv)"));
+    assert_prints(&run(Spec::default(), piped), "['-', 'x']\n");
+    assert_prints(&run(Spec::default(), Exec::new(["python3"]).stdin(Stdin::bytes("print(2)"))), "2\n");
+}
+
+#[test]
+fn a_script_has_its_name_arguments_and_neighbours() {
+    let (folder, spec) = workspace();
+    std::fs::create_dir(folder.path().join("package")).unwrap();
+    std::fs::write(folder.path().join("package/__init__.py"), "name = __name__").unwrap();
+    std::fs::write(
+        folder.path().join("script.py"),
+        "import sys, package\nprint(__name__, __file__, sys.argv[1:], package.name)",
+    )
+    .unwrap();
+    let outcome = run(spec, Exec::new(["python3", "script.py", "x"]));
+    assert_prints(&outcome, "__main__ /workspace/script.py ['x'] package\n");
+}
+
+#[test]
+fn exit_codes_are_pythons() {
+    let code = |program: &str| python(Spec::default(), program).exit;
+    assert_eq!(code("import sys; sys.exit(3)"), Exit::Code { code: 3 });
+    assert_eq!(code("raise ValueError"), Exit::Code { code: 1 });
+    assert_eq!(code("import sys; sys.exit('text')"), Exit::Code { code: 1 });
+    assert_eq!(code("import os; os._exit(255)"), Exit::Code { code: 255 });
+    assert_eq!(python3(&["-Z"]).exit, Exit::Code { code: 2 });
+}
+
+#[test]
+fn a_traceback_shows_the_line() {
+    let outcome = python(Spec::default(), "def f():\n    return 1 / 0\nf()");
+    assert_exit(&outcome, &Exit::Code { code: 1 });
+    assert_eq!(
+        outcome.stderr(),
+        "Traceback (most recent call last):\n  File \"<string>\", line 3, in <module>\n    f()\n    ~^^\n  \
+         File \"<string>\", line 2, in f\n    return 1 / 0\n           ~~^~~\nZeroDivisionError: division by zero\n"
+    );
+}
+
+#[test]
+fn a_hash_seed_of_ones_own_takes_another_start() {
+    let hash = |seed: &str| {
+        run(Spec::default(), Exec::new(["python3", "-c", "print(hash('a'))"]).env("PYTHONHASHSEED", seed))
+            .stdout()
+    };
+    assert_eq!(hash("5"), hash("5"));
+    assert_ne!(hash("5"), hash("0"));
+    assert_ne!(hash("random"), hash("random"));
+    assert_eq!(hash("0"), python(Spec::default(), "print(hash('a'))").stdout());
+}
+
+#[test]
+fn the_standard_library_works() {
+    let (_folder, spec) = workspace();
+    for (program, printed) in [
+        (
+            "import sqlite3; c = sqlite3.connect('d'); c.execute('create table t(x)'); c.execute('insert into t values(7)'); c.commit(); print(sqlite3.connect('d').execute('select x from t').fetchone())",
+            "(7,)\n",
+        ),
+        (
+            "import zlib, bz2, lzma; d = b'x' * 999; print([m.decompress(m.compress(d)) == d for m in (zlib, bz2, lzma)])",
+            "[True, True, True]\n",
+        ),
+        (
+            "import hashlib; print(hashlib.sha256(b'a').hexdigest()[:8], hashlib.md5(b'a').hexdigest()[:8])",
+            "ca978112 0cc175b9\n",
+        ),
+        ("import decimal; print(decimal.Decimal(1) / 7)", "0.1428571428571428571428571429\n"),
+        (
+            "import xml.etree.ElementTree as e; print(e.fromstring('<a><b x=\"1\"/></a>')[0].attrib)",
+            "{'x': '1'}\n",
+        ),
+        (
+            "import asyncio\nasync def f(): await asyncio.sleep(0.01); return 5\nprint(asyncio.run(f()))",
+            "5\n",
+        ),
+        (
+            "import tempfile, pathlib, shutil\nwith tempfile.TemporaryDirectory() as d:\n p = pathlib.Path(d, 'a'); p.write_text('x'); shutil.copy(p, p.with_name('b')); print(sorted(x.name for x in p.parent.iterdir()))",
+            "['a', 'b']\n",
+        ),
+        (
+            "import zipfile\nwith zipfile.ZipFile('z', 'w') as z: z.writestr('n', 'v')\nprint(zipfile.ZipFile('z').read('n'))",
+            "b'v'\n",
+        ),
+        (
+            "import datetime; print(datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC).isoformat())",
+            "2026-01-02T00:00:00+00:00\n",
+        ),
+    ] {
+        assert_prints(&python(spec.clone(), program), printed);
+    }
+}
+
+#[test]
+fn packages_come_from_a_path_or_a_venv() {
+    let (folder, spec) = workspace();
+    for site in ["libs", ".venv/lib/python3.13/site-packages"] {
+        let package = folder.path().join(site).join(site.trim_start_matches('.').split('/').next().unwrap());
+        std::fs::create_dir_all(&package).unwrap();
+        std::fs::write(package.join("__init__.py"), "value = 42").unwrap();
+    }
+    assert_prints(&python(spec.clone(), "import venv as v; print(v.value)"), "42\n");
+    let exec =
+        Exec::new(["python3", "-c", "import libs; print(libs.value)"]).env("PYTHONPATH", "/workspace/libs");
+    assert_prints(&run(spec, exec), "42\n");
+}
+
+#[test]
+fn what_wasi_lacks_says_so_and_is_told() {
+    for (program, error, feature) in [
+        ("import threading; threading.Thread(target=print).start()", "RuntimeError", "threads"),
+        ("import socket; socket.socket()", "OSError", "sockets"),
+        ("import subprocess; subprocess.run(['true'])", "OSError", "processes"),
+        ("import ctypes", "ImportError", "module"),
+    ] {
+        let outcome = python(Spec::default(), program);
+        assert_exit(&outcome, &Exit::Code { code: 1 });
+        assert!(outcome.stderr().contains("sandpiper"), "{program}: {}", outcome.stderr());
+        assert!(
+            outcome.stderr().contains(error) || outcome.stderr().contains("ModuleNotFoundError"),
+            "{program}: {}",
+            outcome.stderr()
+        );
+        let told = outcome
+            .denials
+            .iter()
+            .any(|denial| denial.operation == feature && denial.reason == DenialReason::Unsupported);
+        assert!(told, "{program}: {:?}", outcome.denials);
+    }
+}
