@@ -180,7 +180,8 @@ mod unix {
             .stdout(Stdio::from(full))
             .output()
             .unwrap();
-        assert!(!output.status.success());
+        assert_eq!(output.status.code(), Some(125));
+        assert!(output.stderr().contains("No space left"), "{}", output.stderr());
         assert!(!output.stderr().contains("panicked"), "{}", output.stderr());
     }
 

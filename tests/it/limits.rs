@@ -30,10 +30,11 @@ fn fuel_is_enough_to_the_unit() {
     };
     let used = with(Limits::default().fuel).usage.fuel.unwrap();
     assert_prints(&with(used + 1), "before\n49995000\n");
-    let ended = with(used - 1);
+    let ended = with(used);
     assert_exit(&ended, &Exit::Fuel);
     assert_eq!(ended.exit.code(), 152);
-    assert_eq!(ended.usage.fuel, Some(used - 1));
+    assert_eq!(ended.usage.fuel, Some(used));
+    assert_exit(&with(used / 2), &Exit::Fuel);
     assert!(ended.stdout().starts_with("before\n"), "{}", ended.stdout());
     next_run_is_unharmed();
 }
@@ -186,7 +187,7 @@ fn disk_up_to_the_limit_is_kept_and_the_next_byte_ends_the_guest() {
 fn tmp_is_full_at_its_limit() {
     let with = |bytes: usize| {
         let limits = Limits { tmp_bytes: 1 << 20, ..Limits::default() };
-        let program = format!("open('/tmp/f', 'wb').write(b'x' * {bytes})\nprint('done')");
+        let program = format!("with open('/tmp/f', 'wb') as f: f.write(b'x' * {bytes})\nprint('done')");
         python(limited(limits), &program)
     };
     assert_prints(&with(1 << 20), "done\n");
@@ -227,7 +228,7 @@ fn files_up_to_the_limit_are_made() {
 fn descriptors_up_to_the_limit_are_opened() {
     let limits = Limits { descriptors: 64, ..Limits::default() };
     // 0 to 2 and the root are open.
-    let program = "import os\nn = 0\ntry:\n  while True: os.open('/dev/null', 0); n += 1\nexcept OSError as err:\n  print(n, err.errno)";
+    let program = "import os\nn = 0\ntry:\n  while True: os.open('/dev/null', os.O_RDONLY); n += 1\nexcept OSError as err:\n  print(n, err.errno)";
     let outcome = python(limited(limits), program);
     assert_prints(&outcome, "60 24\n");
     assert!(denied(&outcome, DenialReason::DescriptorLimit));

@@ -14,7 +14,8 @@ fn the_ways_to_start_it() {
     assert_prints(&python3(&["-I", "-c", "print(1)"]), "1\n");
     assert_prints(&python3(&["-E", "-s", "-u", "-B", "-c", "print(1)"]), "1\n");
     assert_prints(&python3(&["-V"]), "Python 3.13.5\n");
-    assert_prints(&python3(&["-m", "base64", "-t"]), "");
+    let module = Exec::new(["python3", "-m", "json.tool"]).stdin(Stdin::bytes("[]"));
+    assert_prints(&run(Spec::default(), module), "[]\n");
     let piped = Exec::new(["python3", "-", "x"]).stdin(Stdin::bytes("import sys\nprint(sys.argv)"));
     assert_prints(&run(Spec::default(), piped), "['-', 'x']\n");
     assert_prints(&run(Spec::default(), Exec::new(["python3"]).stdin(Stdin::bytes("print(2)"))), "2\n");

@@ -8,7 +8,11 @@ use tokio::sync::mpsc;
 
 /// Writes output as it comes, each stream to its own. A stream whose reader has gone is closed for
 /// the guest too.
-pub(crate) async fn stream(mut events: mpsc::Receiver<Event>, control: &Control) {
+///
+/// # Errors
+/// The first failure to write that is not a reader gone: output was lost.
+pub(crate) async fn stream(mut events: mpsc::Receiver<Event>, control: &Control) -> std::io::Result<()> {
+    let mut lost = Ok(());
     let (mut stdout, mut stderr) = (tokio::io::stdout(), tokio::io::stderr());
     while let Some(event) = events.recv().await {
         let Event::Output { stream, bytes } = event else { continue };
@@ -16,10 +20,14 @@ pub(crate) async fn stream(mut events: mpsc::Receiver<Event>, control: &Control)
             Stream::Stdout => write(&mut stdout, &bytes).await,
             Stream::Stderr => write(&mut stderr, &bytes).await,
         };
-        if written.is_err() {
+        if let Err(err) = written {
             control.close(stream);
+            if err.kind() != std::io::ErrorKind::BrokenPipe && lost.is_ok() {
+                lost = Err(err);
+            }
         }
     }
+    lost
 }
 
 async fn write(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> std::io::Result<()> {

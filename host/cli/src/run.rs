@@ -63,27 +63,30 @@ async fn drive(backend: &dyn Backend, spec: Spec, exec: Exec, json: bool) -> Res
             std::future::pending::<()>().await;
         }
         control.cancel();
-        std::future::pending::<Result<Outcome, sandpiper::Error>>().await
+        std::future::pending::<Result<Outcome>>().await
     };
     let outcome = async {
         if json {
-            return collect(running).await;
+            return anyhow::Ok(collect(running).await?);
         }
         let (events, mut done, control) = running.split();
         let mut print = std::pin::pin!(render::stream(events, &control));
-        let mut printed = false;
+        let mut printed = None;
         let outcome = loop {
             tokio::select! {
                 biased;
                 outcome = &mut done => break outcome,
-                () = &mut print, if !printed => printed = true,
+                result = &mut print, if printed.is_none() => printed = Some(result),
             }
         };
-        if !printed {
+        let printed = match printed {
+            Some(printed) => printed,
             // What is still on its way; given up when nobody takes it.
-            let _ = tokio::time::timeout(DRAIN, print).await;
-        }
-        outcome
+            None => tokio::time::timeout(DRAIN, print).await.unwrap_or(Ok(())),
+        };
+        let outcome = outcome?;
+        printed.context("the guest's output was lost")?;
+        Ok(outcome)
     };
     let outcome = tokio::select! {
         outcome = outcome => outcome?,

@@ -101,8 +101,13 @@ impl Guest {
             entry.call_async(&mut store, ()).await
         };
         let (end, cpu) = supervise(work, start + limits.wall, &control).await;
-        let exit = classify(end, &store.data().limiter)?;
-        let fuel = store.get_fuel().ok().map(|left| limits.fuel.saturating_sub(left));
+        let mut exit = classify(end, &store.data().limiter)?;
+        let left = store.get_fuel().ok();
+        if left == Some(0) && matches!(exit, Exit::Code { .. }) {
+            // Fuel is checked at calls and loops; what is used up after the last check counts too.
+            exit = Exit::Fuel;
+        }
+        let fuel = left.map(|left| limits.fuel.saturating_sub(left));
         let State { limiter, .. } = store.data();
         if let Some(bytes) = limiter.refused_memory() {
             world.deny("memory.grow", &format!("{bytes} bytes"), DenialReason::MemoryLimit);
