@@ -1,6 +1,6 @@
 //! What sandpiper claims, shown through its library and its command.
 
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::pedantic, missing_docs, reason = "tests")]
 
 mod bad_input;
 mod command;

@@ -42,6 +42,7 @@ Exit codes:
   127 not found; 130 Ctrl-C; 134 trap; 137 memory; 152 fuel; 153 disk or output quota";
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[command(after_help = RUN_EXAMPLES)]
 pub(crate) struct RunArguments {
     /// Grant a host directory; GUEST is /workspace when left out. Without any --dir the current

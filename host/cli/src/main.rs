@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         Err(err) => return report::usage(&err),
     };
     let result = match arguments.command {
-        Command::Run(arguments) => run::run(arguments),
+        Command::Run(arguments) => run::run(&arguments),
         Command::Image(command) => image::image(command),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "sandpiper", &mut std::io::stdout());

@@ -49,8 +49,8 @@ struct Report<'a> {
 /// Output as text, or in base64 where it is not UTF-8.
 #[derive(Serialize)]
 struct Text {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
+    #[serde(rename = "text", skip_serializing_if = "Option::is_none")]
+    utf8: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     base64: Option<String>,
     cut: bool,
@@ -59,10 +59,10 @@ struct Text {
 impl From<&Captured> for Text {
     fn from(captured: &Captured) -> Self {
         match std::str::from_utf8(&captured.bytes) {
-            Ok(text) => Self { text: Some(text.to_owned()), base64: None, cut: captured.cut },
+            Ok(text) => Self { utf8: Some(text.to_owned()), base64: None, cut: captured.cut },
             Err(_) => {
                 let base64 = base64::engine::general_purpose::STANDARD.encode(&captured.bytes);
-                Self { text: None, base64: Some(base64), cut: captured.cut }
+                Self { utf8: None, base64: Some(base64), cut: captured.cut }
             }
         }
     }

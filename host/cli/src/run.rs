@@ -23,7 +23,7 @@ const VIRTUAL_START_NS: u64 = 946_684_800_000_000_000;
 /// the command alive beyond its deadline.
 const DRAIN: Duration = Duration::from_secs(2);
 
-pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     let json = arguments.json;
     match execute(arguments) {
         Ok(code) => Ok(code),
@@ -36,9 +36,9 @@ pub(crate) fn run(arguments: RunArguments) -> Result<ExitCode> {
     }
 }
 
-fn execute(arguments: RunArguments) -> Result<ExitCode> {
-    let exec = exec(&arguments)?;
-    let spec = spec(&arguments)?;
+fn execute(arguments: &RunArguments) -> Result<ExitCode> {
+    let exec = exec(arguments)?;
+    let spec = spec(arguments)?;
     // Refused before an image is built for it.
     spec.check().map_err(sandpiper::Refusal::from).map_err(sandpiper::Error::from)?;
     exec.check().map_err(sandpiper::Error::from)?;

@@ -15,7 +15,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         spec.limits.wall = Duration::from_secs(5);
         let admitted = admit(spec, engine.name(), engine.capabilities())?;
         let mut sandbox = engine.create(admitted).await?;
-        let running = sandbox.spawn(Exec::new(["python3", "-c", "for i in range(3): print(i, flush=True)"])).await?;
+        let running =
+            sandbox.spawn(Exec::new(["python3", "-c", "for i in range(3): print(i, flush=True)"])).await?;
         let (mut events, done, _control) = running.split();
         let show = async {
             while let Some(event) = events.recv().await {

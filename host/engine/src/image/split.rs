@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn what_would_change_meaning_is_left_alone() {
         for text in [
-            r#"(module (memory 1))"#,
+            r"(module (memory 1))",
             r#"(module (import "a" "m" (memory 1)) (data (i32.const 0) "a"))"#,
             r#"(module (import "a" "g" (global i32)) (memory 1) (data (global.get 0) "a"))"#,
             r#"(module (memory 1) (data "passive") (func (memory.init 0 (i32.const 0) (i32.const 0) (i32.const 1))))"#,

@@ -151,6 +151,7 @@ mod tests {
         MemoryImage::new(&file, bytes.len()).unwrap()
     }
 
+    #[expect(clippy::mut_from_ref, reason = "the mapping is memory that the test alone writes")]
     fn bytes(mapping: &platform::Mapping) -> &mut [u8] {
         // SAFETY: the test has the only mapping and reads within what is accessible.
         unsafe { std::slice::from_raw_parts_mut(mapping.base(), mapping.accessible()) }

@@ -61,7 +61,7 @@ pub(crate) fn cpu() -> Result<()> {
         for (metering, (ratio, sum)) in
             [Metering::Fuel, Metering::Deadline].into_iter().zip(ratios.iter_mut().zip(sums.iter_mut()))
         {
-            let limits = Limits { metering, wall: Duration::from_secs(120), ..Limits::default() };
+            let limits = Limits { metering, wall: Duration::from_mins(2), ..Limits::default() };
             let spec = Spec { limits, ..Spec::default() };
             let exec = Exec::new(["python3", "-I", "-S", "-c", &program]);
             let outcome = runtime.block_on(sandpiper::run(&engine, spec, exec))?;
