@@ -107,19 +107,25 @@ mod unix {
     use std::process::{Command, Stdio};
 
     use super::*;
-    use crate::harness::cache;
 
-    /// A cache with the image linked in and its own compiled code.
+    /// A cache of its own, and in it a module that prints hi: quick to compile.
     fn own_cache() -> tempfile::TempDir {
-        crate::harness::engine();
         let folder = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink(cache().join("images"), folder.path().join("images")).unwrap();
+        let module = wat::parse_str(
+            r#"(module
+              (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+              (memory (export "memory") 1)
+              (data (i32.const 8) "\10\00\00\00\03\00\00\00hi\0a")
+              (func (export "_start") (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0)))))"#,
+        )
+        .unwrap();
+        std::fs::write(folder.path().join("hi.wasm"), module).unwrap();
         folder
     }
 
     fn hi_in(cache: &std::path::Path) -> Command {
         let mut hi = command(cache);
-        hi.args(["run", "--no-dir"]).args(HI).env("SANDPIPER_CACHE", cache);
+        hi.args(["run", "--no-dir", "--image", "hi.wasm"]).env("SANDPIPER_CACHE", cache);
         hi
     }
 
