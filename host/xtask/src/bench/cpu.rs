@@ -41,7 +41,7 @@ const WORK: [(&str, &str); 10] = [
     ("sha256", "import hashlib\nb=b'x'*1000000\nwork = lambda: hashlib.sha256(b).digest()"),
 ];
 
-const TIMER: &str = "\nimport time\nwork()\nt=[]\nfor _ in range(7):\n a=time.perf_counter(); work(); t.append(time.perf_counter()-a)\nprint(sorted(t)[3])";
+const TIMER: &str = "\nimport time\nwork()\ntimes=[]\nfor _ in range(7):\n start=time.perf_counter(); work(); times.append(time.perf_counter()-start)\nprint(sorted(times)[3])";
 
 pub(crate) fn cpu() -> Result<()> {
     command_line::sandpiper()?.run(&["image", "build"])?;
