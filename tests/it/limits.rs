@@ -77,16 +77,17 @@ fn memory_in_small_pieces_ends_in_the_limit_too() {
 #[track_caller]
 fn times_out(metering: Metering, exec: Exec) {
     let wall = Duration::from_millis(400);
+    let spec = limited(Limits { wall, metering, memory_bytes: 1 << 30, ..Limits::default() });
     let start = Instant::now();
-    let outcome = run(limited(Limits { wall, metering, memory_bytes: 1 << 30, ..Limits::default() }), exec);
+    let outcome = run(spec, exec);
     let took = start.elapsed();
     assert_exit(&outcome, &Exit::Timeout);
     assert_eq!(outcome.exit.code(), 124);
     assert_eq!(outcome.stdout(), "before\n");
     assert!(took >= wall, "{took:?}");
-    // Generous for a busy machine; the point is that it is not the program that decides.
-    assert!(took < Duration::from_secs(10), "{took:?}");
-    assert!(outcome.usage.wall_ms >= 400);
+    // Generous for a busy machine; the point is that it is not the program that decides. Not `took`,
+    // which may hold the compilation of the image.
+    assert!((400..10_000).contains(&outcome.usage.wall_ms), "{}", outcome.usage.wall_ms);
 }
 
 fn printing_before(program: &str) -> Exec {

@@ -30,12 +30,8 @@ pub(crate) fn image(command: ImageCommand) -> Result<ExitCode> {
         }
         ImageCommand::Verify { name } => {
             let image = installed(&store, &name)?;
-            store.verify(&image)?;
-            render::line(&format!(
-                "{} is sound: {} files agree with its manifest",
-                name,
-                image.manifest.files.len()
-            ))?;
+            let files = store.verify(&image)?;
+            render::line(&format!("{name} is sound: {files} files agree with its manifest"))?;
         }
         ImageCommand::Export { to, name } => {
             store.export(&installed(&store, &name)?, &to)?;
@@ -111,28 +107,26 @@ fn list(store: &ImageStore, json: bool) -> Result<()> {
         let rows: Vec<_> = images
             .iter()
             .map(|info| {
-                let manifest = &info.image.manifest;
                 serde_json::json!({
-                    "name": manifest.name,
-                    "version": manifest.version,
-                    "recipe": manifest.recipe,
+                    "name": info.name,
+                    "version": info.version,
+                    "recipe": info.recipe,
                     "current": info.current,
                     "bytes": info.bytes,
-                    "path": info.image.root.display().to_string(),
+                    "path": info.root.display().to_string(),
                 })
             })
             .collect();
         return Ok(render::line(&serde_json::to_string(&rows)?)?);
     }
     for info in images {
-        let manifest = &info.image.manifest;
         let state = if info.current { "current" } else { "of another version" };
         render::line(&format!(
             "{:<10} {:<10} {:>6} MiB  {state}  {}",
-            manifest.name,
-            manifest.version,
+            info.name,
+            info.version,
             info.bytes >> 20,
-            info.image.root.display()
+            info.root.display()
         ))?;
     }
     Ok(())

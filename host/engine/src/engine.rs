@@ -11,7 +11,7 @@ use sandpiper_core::{
 use sandpiper_kernel::SystemTree;
 use tokio::sync::OnceCell;
 
-use crate::image::{CompileCache, Compiler, ImageSource, Loaded, ModuleSource, compile_or_load};
+use crate::image::{CompileCache, Compiler, ImageSource, Loaded, ModuleSource, compile_or_load, load_cached};
 use crate::memory::StackPool;
 use crate::sandbox::LocalSandbox;
 use crate::ticker::Ticker;
@@ -123,33 +123,48 @@ impl Engine {
             (Variant::Alternative, Metering::Deadline) => &program.alternative_deadline,
         };
         let loaded = cell.get_or_try_init(async || {
-            let inner = Arc::clone(&self.0);
-            let program = Arc::clone(program);
-            let load = move || {
-                let module = match (variant, &program.source.alternative) {
-                    (Variant::Alternative, Some(alternative)) => &alternative.module,
-                    _ => &program.source.module,
-                };
-                let notify = |notice: Notice<'_>| {
-                    if let Some(notify) = &inner.config.notify {
-                        notify(notice);
-                    }
-                };
-                let compiler =
-                    Compiler { cache: inner.cache.as_ref(), stacks: &inner.stacks, notify: &notify };
-                let loaded = compile_or_load(&program.source.name, module, metering, &compiler)?;
-                if metering == Metering::Deadline {
-                    inner.ticker.register(&loaded.engine);
+            let loaded = match self.0.load(program, variant, metering, load_cached)? {
+                Some(loaded) => loaded,
+                None => {
+                    let (inner, program) = (Arc::clone(&self.0), Arc::clone(program));
+                    let compile = move || inner.load(&program, variant, metering, compile_or_load);
+                    // Compiling takes seconds, which an executor's thread does not have.
+                    tokio::task::spawn_blocking(compile).await.map_err(|err| Error::Host {
+                        context: "loading an image was cut short".to_owned(),
+                        source: err.into(),
+                    })??
                 }
-                Ok(Arc::new(loaded))
             };
-            // Compiling takes seconds, which an executor's thread does not have.
-            tokio::task::spawn_blocking(load).await.map_err(|err| Error::Host {
-                context: "loading an image was cut short".to_owned(),
-                source: err.into(),
-            })?
+            if metering == Metering::Deadline {
+                self.0.ticker.register(&loaded.engine);
+            }
+            Ok(Arc::new(loaded))
         });
         loaded.await.cloned()
+    }
+}
+
+impl Inner {
+    /// Loads one of an image's modules by `how`.
+    fn load<T>(
+        &self,
+        program: &Program,
+        variant: Variant,
+        metering: Metering,
+        how: impl FnOnce(&str, &ModuleSource, Metering, &Compiler<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let source = &program.source;
+        let module = match (variant, &source.alternative) {
+            (Variant::Alternative, Some(alternative)) => &alternative.module,
+            _ => &source.module,
+        };
+        let notify = |notice: Notice<'_>| {
+            if let Some(notify) = &self.config.notify {
+                notify(notice);
+            }
+        };
+        let compiler = Compiler { cache: self.cache.as_ref(), stacks: &self.stacks, notify: &notify };
+        how(&source.name, module, metering, &compiler)
     }
 }
 

@@ -8,16 +8,18 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
-use crate::Manifest;
 use crate::error::ImageError;
-use crate::store::MANIFEST;
 
 /// Most files and bytes that are unpacked; an image has some 1,500 files and 60 MB.
 const MAX_FILES: usize = 50_000;
 const MAX_BYTES: u64 = 2 << 30;
 
-/// Writes the files that the manifest names, and the manifest first, to a new file.
-pub(crate) fn pack(image: &Path, manifest: &Manifest, to: &Path) -> Result<(), ImageError> {
+/// Writes these files of an image's folder to a new file, in their order.
+pub(crate) fn pack<'a>(
+    image: &Path,
+    paths: impl IntoIterator<Item = &'a str>,
+    to: &Path,
+) -> Result<(), ImageError> {
     let file = File::create_new(to).map_err(ImageError::io("create", to))?;
     let mut archive = tar::Builder::new(GzEncoder::new(file, Compression::default()));
     let mut append = |path: &str| -> io::Result<()> {
@@ -28,7 +30,6 @@ pub(crate) fn pack(image: &Path, manifest: &Manifest, to: &Path) -> Result<(), I
         header.set_mtime(0);
         archive.append_data(&mut header, path, &mut source)
     };
-    let paths = std::iter::once(MANIFEST).chain(manifest.files.iter().map(|file| file.path.as_str()));
     for path in paths {
         append(path).map_err(ImageError::io("pack", image.join(path)))?;
     }

@@ -14,6 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::ImageError;
+use crate::files;
 use crate::manifest::{AlternativeModule, GuestMount, Manifest};
 use crate::progress::{Progress, Stage};
 use crate::recipe::{self, Recipe};
@@ -88,8 +89,8 @@ impl Builder<'_> {
     }
 }
 
-/// Builds into `target`, an empty folder: every file of the image but `image.json`, and gives the
-/// manifest without its list of files.
+/// Builds into `target`, an empty folder: every file of the image but `image.json`, whose content it
+/// gives.
 ///
 /// `work` is a folder of the cache that persists between builds; what is in it is found by content
 /// keys.
@@ -140,20 +141,27 @@ pub(crate) fn build(
     write(&target.join(MODULE), &warm)?;
     write(&target.join(COLD_MODULE), &wasm::with_entry_point(&raw, "cold-start", &module)?)?;
     builder.stages.remove_unused();
-    Ok(manifest(recipe, &builder.settings))
+    manifest(recipe, &builder.settings, target)
 }
 
-fn manifest(recipe: &Recipe, settings: &Settings) -> Manifest {
+fn manifest(recipe: &Recipe, settings: &Settings, target: &Path) -> Result<Manifest, ImageError> {
+    let (list, files) = files::write_list(target)?;
+    let listed = |path: &str| {
+        list.iter().find(|file| file.path == path).cloned().ok_or_else(|| ImageError::Unsound {
+            path: target.to_owned(),
+            reason: format!("the build made no {path}"),
+        })
+    };
     let cold = &settings.cold;
-    Manifest {
+    Ok(Manifest {
         schema: Manifest::SCHEMA,
         name: settings.name.clone(),
         version: settings.version.clone(),
-        recipe: recipe.digest(),
-        wit: recipe::wit_digest(),
-        module: MODULE.to_owned(),
+        recipe: recipe.digest.to_owned(),
+        wit: recipe::WIT_DIGEST.to_owned(),
+        module: listed(MODULE)?,
         alternative: Some(AlternativeModule {
-            module: COLD_MODULE.to_owned(),
+            module: listed(COLD_MODULE)?,
             env: cold.env.clone(),
             usual_options: cold.usual_options.clone(),
             usual_options_with_argument: cold.usual_options_with_argument.clone(),
@@ -165,8 +173,8 @@ fn manifest(recipe: &Recipe, settings: &Settings) -> Manifest {
             path: format!("{FILES}{}", cpython::LIBRARY),
             guest: cpython::LIBRARY.to_owned(),
         }],
-        files: Vec::new(),
-    }
+        files,
+    })
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), ImageError> {

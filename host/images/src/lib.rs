@@ -10,6 +10,7 @@ mod archive;
 mod build;
 mod download;
 mod error;
+mod files;
 mod manifest;
 mod progress;
 mod recipe;

@@ -17,7 +17,7 @@ pub struct Manifest {
     /// SHA-256 of the WIT that it was built for.
     pub wit: String,
     /// The module that runs commands.
-    pub module: String,
+    pub module: FileDigest,
     /// The module that takes over for some commands.
     pub alternative: Option<AlternativeModule>,
     /// The commands that the image offers.
@@ -26,18 +26,14 @@ pub struct Manifest {
     pub env: Vec<(String, String)>,
     /// Folders of the image that the guest sees read-only.
     pub mounts: Vec<GuestMount>,
-    /// Every file of the image but the manifest.
-    pub files: Vec<FileDigest>,
+    /// The list of all files: JSON, an array of [`FileDigest`]. It is a file of its own because a
+    /// run does not read it.
+    pub files: FileDigest,
 }
 
 impl Manifest {
     /// The version of the format that is read and written.
-    pub const SCHEMA: u32 = 1;
-
-    /// The recorded digest of a file.
-    pub fn digest_of(&self, path: &str) -> Option<&str> {
-        self.files.iter().find(|file| file.path == path).map(|file| file.sha256.as_str())
-    }
+    pub const SCHEMA: u32 = 2;
 }
 
 /// A module that takes over when a command asks for it.
@@ -45,7 +41,7 @@ impl Manifest {
 #[serde(deny_unknown_fields)]
 pub struct AlternativeModule {
     /// The module.
-    pub module: String,
+    pub module: FileDigest,
     /// Variables that ask for it.
     pub env: Vec<EnvRule>,
     /// Single-letter options that do not ask for it; any other does, and any long one, before the

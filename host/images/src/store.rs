@@ -4,15 +4,17 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::archive::{self, is_plain};
 use crate::build::{self, BuildInputs, Snapshot};
 use crate::download;
 use crate::error::ImageError;
-use crate::manifest::{FileDigest, Manifest};
+use crate::files;
+use crate::manifest::Manifest;
 use crate::progress::Progress;
-use crate::recipe::{self, hex};
+use crate::recipe;
 
 /// The manifest's file name.
 pub(crate) const MANIFEST: &str = "image.json";
@@ -36,10 +38,16 @@ pub struct Image {
 }
 
 /// An image of the cache, for a list.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageInfo {
-    /// The image.
-    pub image: Image,
+    /// Its name.
+    pub name: String,
+    /// The version of the program in it.
+    pub version: String,
+    /// SHA-256 of the recipe that made it.
+    pub recipe: String,
+    /// Its folder.
+    pub root: PathBuf,
     /// Whether it is of the recipe that this version has; others are of other versions.
     pub current: bool,
     /// Bytes of its files.
@@ -72,7 +80,7 @@ impl ImageStore {
     /// # Errors
     /// [`ImageError::UnknownImage`]; [`ImageError::Unsound`] for a manifest that cannot be read.
     pub fn find(&self, name: &str) -> Result<Option<Image>, ImageError> {
-        let root = self.root_of(name, &recipe::recipe(name)?.digest());
+        let root = self.root_of(name, recipe::recipe(name)?.digest);
         if !root.join(MANIFEST).exists() {
             return Ok(None);
         }
@@ -83,7 +91,8 @@ impl ImageStore {
     /// All images in the cache, those of other versions too, by name.
     ///
     /// # Errors
-    /// [`ImageError::Io`] when the cache cannot be read.
+    /// [`ImageError::Io`] when the cache cannot be read, [`ImageError::Unsound`] for an image that
+    /// does not say what it is.
     pub fn list(&self) -> Result<Vec<ImageInfo>, ImageError> {
         let folder = self.folder();
         let entries = match fs::read_dir(&folder) {
@@ -98,13 +107,11 @@ impl ImageStore {
             if hidden || !root.join(MANIFEST).exists() {
                 continue;
             }
-            let manifest = read_manifest(&root)?;
-            let current =
-                recipe::recipe(&manifest.name).is_ok_and(|recipe| recipe.digest() == manifest.recipe);
-            let bytes = manifest.files.iter().map(|file| file.bytes).sum();
-            images.push(ImageInfo { image: Image { manifest, root }, current, bytes });
+            let Header { name, version, recipe } = parse_manifest(&root)?;
+            let current = recipe::recipe(&name).is_ok_and(|known| known.digest == recipe);
+            images.push(ImageInfo { bytes: files::size(&root)?, name, version, recipe, root, current });
         }
-        images.sort_by(|one, other| one.image.root.cmp(&other.image.root));
+        images.sort_by(|one, other| one.root.cmp(&other.root));
         Ok(images)
     }
 
@@ -129,8 +136,7 @@ impl ImageStore {
         let work = self.cache.join("build");
         fs::create_dir_all(&work).map_err(ImageError::io("create", &work))?;
         self.install(name, |staging| {
-            let mut manifest = build::build(recipe, inputs, snapshot, progress, &work, staging)?;
-            manifest.files = digests(staging)?;
+            let manifest = build::build(recipe, inputs, snapshot, progress, &work, staging)?;
             write_manifest(staging, &manifest)
         })
     }
@@ -156,12 +162,12 @@ impl ImageStore {
         })
     }
 
-    /// Compares every file of an image with its manifest.
+    /// Compares every file of an image with its manifest; gives how many they are.
     ///
     /// # Errors
     /// [`ImageError::Unsound`] names the first file that does not agree.
-    pub fn verify(&self, image: &Image) -> Result<(), ImageError> {
-        verify(&image.root, &image.manifest)
+    pub fn verify(&self, image: &Image) -> Result<usize, ImageError> {
+        files::verify(&image.root, &image.manifest)
     }
 
     /// Writes an image, once verified, to a new file that [`ImageStore::pull`] takes.
@@ -176,7 +182,9 @@ impl ImageStore {
         let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let staging = tempfile::tempdir_in(folder).map_err(ImageError::io("write to", folder))?;
         let file = staging.path().join("image");
-        archive::pack(&image.root, &image.manifest, &file)?;
+        let list = files::read_list(&image.root, &image.manifest.files)?;
+        let paths = list.iter().map(|file| file.path.as_str());
+        archive::pack(&image.root, [MANIFEST, &image.manifest.files.path].into_iter().chain(paths), &file)?;
         fs::rename(&file, to).map_err(ImageError::io("create", to))
     }
 
@@ -201,7 +209,7 @@ impl ImageStore {
             .map_err(ImageError::io("write to", &folder))?;
         fill(staging.path())?;
         let manifest = read_manifest(staging.path())?;
-        let digest = recipe::recipe(name)?.digest();
+        let digest = recipe::recipe(name)?.digest;
         let unsound = |reason: String| ImageError::Unsound { path: staging.path().to_owned(), reason };
         if manifest.name != name {
             return Err(unsound(format!("it is the image {}, not {name}", manifest.name)));
@@ -212,11 +220,11 @@ impl ImageStore {
                 manifest.recipe
             )));
         }
-        if manifest.wit != recipe::wit_digest() {
+        if manifest.wit != recipe::WIT_DIGEST {
             return Err(unsound("it was built for another version of the host's interface".to_owned()));
         }
-        verify(staging.path(), &manifest)?;
-        let root = self.root_of(name, &digest);
+        files::verify(staging.path(), &manifest)?;
+        let root = self.root_of(name, digest);
         let old = folder.join(format!(".old-{name}"));
         let _ = fs::remove_dir_all(&old);
         if root.exists() {
@@ -272,12 +280,26 @@ impl Source {
     }
 }
 
-fn read_manifest(root: &Path) -> Result<Manifest, ImageError> {
+/// What the manifests of all versions have.
+#[derive(Deserialize)]
+struct Header {
+    name: String,
+    version: String,
+    recipe: String,
+}
+
+fn parse_manifest<T: DeserializeOwned>(root: &Path) -> Result<T, ImageError> {
     let path = root.join(MANIFEST);
     let bytes = fs::read(&path).map_err(ImageError::io("read", &path))?;
+    serde_json::from_slice(&bytes).map_err(|err| ImageError::Unsound {
+        path: root.to_owned(),
+        reason: format!("{MANIFEST} is not valid: {err}"),
+    })
+}
+
+fn read_manifest(root: &Path) -> Result<Manifest, ImageError> {
     let unsound = |reason: String| ImageError::Unsound { path: root.to_owned(), reason };
-    let manifest: Manifest =
-        serde_json::from_slice(&bytes).map_err(|err| unsound(format!("{MANIFEST} is not valid: {err}")))?;
+    let manifest: Manifest = parse_manifest(root)?;
     if manifest.schema != Manifest::SCHEMA {
         return Err(unsound(format!(
             "{MANIFEST} has the schema {}, expected {}",
@@ -285,9 +307,9 @@ fn read_manifest(root: &Path) -> Result<Manifest, ImageError> {
             Manifest::SCHEMA
         )));
     }
-    let modules =
-        std::iter::once(&manifest.module).chain(manifest.alternative.iter().map(|other| &other.module));
-    for path in modules.chain(manifest.files.iter().map(|file| &file.path)) {
+    let modules = manifest.alternative.iter().map(|other| &other.module).chain([&manifest.module]);
+    let mounts = manifest.mounts.iter().map(|mount| &mount.path);
+    for path in modules.chain([&manifest.files]).map(|file| &file.path).chain(mounts) {
         if !is_plain(Path::new(path)) {
             return Err(unsound(format!("{MANIFEST} names {path}, which is not in the image's folder")));
         }
@@ -302,64 +324,11 @@ fn write_manifest(root: &Path, manifest: &Manifest) -> Result<(), ImageError> {
     fs::write(&path, bytes).map_err(ImageError::io("write", &path))
 }
 
-fn verify(root: &Path, manifest: &Manifest) -> Result<(), ImageError> {
-    let unsound = |reason: String| ImageError::Unsound { path: root.to_owned(), reason };
-    for file in &manifest.files {
-        let path = root.join(&file.path);
-        let (sha256, bytes) = digest(&path)?;
-        if sha256 != file.sha256 || bytes != file.bytes {
-            return Err(unsound(format!("{} has the SHA-256 {sha256}, expected {}", file.path, file.sha256)));
-        }
-    }
-    let mut present = paths(root)?;
-    present.retain(|path| manifest.digest_of(path).is_none());
-    match present.first() {
-        Some(path) => Err(unsound(format!("{path} is not in its manifest"))),
-        None => Ok(()),
-    }
-}
-
-/// The digests of all files of a folder but the manifest, by path.
-fn digests(root: &Path) -> Result<Vec<FileDigest>, ImageError> {
-    let digest_of = |path: String| {
-        let (sha256, bytes) = digest(&root.join(&path))?;
-        Ok(FileDigest { path, sha256, bytes })
-    };
-    paths(root)?.into_iter().map(digest_of).collect()
-}
-
-/// The files of a folder but the manifest, in order.
-fn paths(root: &Path) -> Result<Vec<String>, ImageError> {
-    let mut paths = Vec::new();
-    let mut folders = vec![PathBuf::new()];
-    while let Some(folder) = folders.pop() {
-        let full = root.join(&folder);
-        for entry in fs::read_dir(&full).map_err(ImageError::io("read", &full))? {
-            let entry = entry.map_err(ImageError::io("read", &full))?;
-            let path = folder.join(entry.file_name());
-            if entry.file_type().map_err(ImageError::io("read", &full))?.is_dir() {
-                folders.push(path);
-            } else {
-                let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
-                paths.push(parts.join("/"));
-            }
-        }
-    }
-    paths.retain(|path| path != MANIFEST);
-    paths.sort_unstable();
-    Ok(paths)
-}
-
-fn digest(path: &Path) -> Result<(String, u64), ImageError> {
-    let mut file = File::open(path).map_err(ImageError::io("open", path))?;
-    let mut hasher = Sha256::new();
-    let bytes = io::copy(&mut file, &mut hasher).map_err(ImageError::io("read", path))?;
-    Ok((hex(&hasher.finalize()), bytes))
-}
-
 fn copy_image(from: &Path, to: &Path) -> Result<(), ImageError> {
     let manifest = read_manifest(from)?;
-    for path in manifest.files.iter().map(|file| file.path.as_str()).chain([MANIFEST]) {
+    let list = files::read_list(from, &manifest.files)?;
+    let paths = list.iter().map(|file| file.path.as_str());
+    for path in paths.chain([manifest.files.path.as_str(), MANIFEST]) {
         let (source, target) = (from.join(path), to.join(path));
         if let Some(folder) = target.parent() {
             fs::create_dir_all(folder).map_err(ImageError::io("create", folder))?;

@@ -67,10 +67,10 @@ pub fn engine_config(cache: &Path) -> Result<EngineConfig, Error> {
 /// [`Error::Image`] for a manifest whose guest paths are no paths.
 pub fn image_source(image: &images::Image) -> Result<ImageSource, Error> {
     let manifest = &image.manifest;
-    let module = |path: &str| ModuleSource {
-        path: image.path(path),
+    let module = |file: &images::FileDigest| ModuleSource {
+        path: image.path(&file.path),
         // The folder is the user's own, and installed only after its digests were compared.
-        sha256: manifest.digest_of(path).map(str::to_owned),
+        sha256: Some(file.sha256.clone()),
     };
     let alternative = manifest.alternative.as_ref().map(|other| Alternative {
         module: module(&other.module),

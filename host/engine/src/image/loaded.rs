@@ -41,6 +41,22 @@ pub(crate) struct Compiler<'a> {
     pub(crate) notify: &'a (dyn Fn(Notice<'_>) + Send + Sync),
 }
 
+/// Loads a module that is in the cache: a millisecond, where compiling takes seconds. `None` where
+/// it is not in the cache, or where the module must be read to tell.
+///
+/// # Errors
+/// As [`compile_or_load`].
+pub(crate) fn load_cached(
+    name: &str,
+    source: &ModuleSource,
+    metering: Metering,
+    compiler: &Compiler<'_>,
+) -> Result<Option<Loaded>, Error> {
+    let (Some(sha256), Some(cache)) = (&source.sha256, compiler.cache) else { return Ok(None) };
+    let prepared = Prepared::new(metering, compiler.stacks)?;
+    cache.load(&prepared.cache_key(sha256)).map(|entry| prepared.load(name, entry)).transpose()
+}
+
 /// Loads a module from the cache, or compiles it into the cache.
 ///
 /// # Errors
@@ -52,51 +68,69 @@ pub(crate) fn compile_or_load(
     metering: Metering,
     compiler: &Compiler<'_>,
 ) -> Result<Loaded, Error> {
-    let bad = |reason: &str, source: Option<sandpiper_core::BoxError>| Error::Image {
-        image: name.to_owned(),
-        reason: reason.to_owned(),
-        source,
-    };
-    // A wasmtime engine of its own for each image, because memories are made by the engine and
-    // start as the image.
-    let memories = MemoryPool::default();
-    let config = config(metering, Arc::new(memories.clone()), Arc::new(compiler.stacks.clone()));
-    let host =
-        |context: &str, source: sandpiper_core::BoxError| Error::Host { context: context.to_owned(), source };
-    let engine = wasmtime::Engine::new(&config).map_err(|err| host("cannot start the engine", err.into()))?;
+    let prepared = Prepared::new(metering, compiler.stacks)?;
     let mut wasm = None;
     let sha256 = match &source.sha256 {
         Some(sha256) => sha256.clone(),
         None => hex(&Sha256::digest(wasm.insert(read_module(name, &source.path)?))),
     };
-    let key = cache_key(&sha256, &engine);
-    let cached = compiler.cache.and_then(|cache| cache.load(&key));
-    let entry = match cached {
-        Some(entry) => entry,
-        None => {
-            let wasm = match wasm {
-                Some(wasm) => wasm,
-                None => read_module(name, &source.path)?,
-            };
-            (compiler.notify)(Notice::Compiling { image: name });
-            let entry = compile(&wasm, &engine, &key, compiler.cache).map_err(|err| match err {
-                CompileError::Module(err) => bad("it is not a valid WebAssembly module", Some(err)),
-                CompileError::Host(err) => err,
-            })?;
-            (compiler.notify)(Notice::Compiled { image: name });
-            entry
-        }
-    };
-    if let Some((file, len)) = &entry.memory {
-        let image = MemoryImage::new(file, usize::try_from(*len).unwrap_or(usize::MAX))
-            .map_err(|err| host("cannot map the image's memory", err.into()))?;
-        memories.start_as(image);
+    let key = prepared.cache_key(&sha256);
+    if let Some(entry) = compiler.cache.and_then(|cache| cache.load(&key)) {
+        return prepared.load(name, entry);
     }
-    // SAFETY: the file was written by this engine's serializer, in this process or in another of
-    // the same user, and has not been changed since (see `cache`).
-    let module = unsafe { Module::deserialize_open_file(&engine, entry.code) }
-        .map_err(|err| host("cannot load compiled code", err.into()))?;
-    link(name, engine, &module)
+    let wasm = match wasm {
+        Some(wasm) => wasm,
+        None => read_module(name, &source.path)?,
+    };
+    (compiler.notify)(Notice::Compiling { image: name });
+    let entry = compile(&wasm, &prepared.engine, &key, compiler.cache).map_err(|err| match err {
+        CompileError::Module(err) => Error::Image {
+            image: name.to_owned(),
+            reason: "it is not a valid WebAssembly module".to_owned(),
+            source: Some(err),
+        },
+        CompileError::Host(err) => err,
+    })?;
+    (compiler.notify)(Notice::Compiled { image: name });
+    prepared.load(name, entry)
+}
+
+/// A wasmtime engine of its own for each image, because memories are made by the engine and start
+/// as the image.
+struct Prepared {
+    engine: wasmtime::Engine,
+    memories: MemoryPool,
+}
+
+impl Prepared {
+    fn new(metering: Metering, stacks: &StackPool) -> Result<Self, Error> {
+        let memories = MemoryPool::default();
+        let config = config(metering, Arc::new(memories.clone()), Arc::new(stacks.clone()));
+        let engine =
+            wasmtime::Engine::new(&config).map_err(|err| host("cannot start the engine", err.into()))?;
+        Ok(Self { engine, memories })
+    }
+
+    fn cache_key(&self, sha256: &str) -> String {
+        cache_key(sha256, &self.engine)
+    }
+
+    fn load(self, name: &str, entry: Entry) -> Result<Loaded, Error> {
+        if let Some((file, len)) = &entry.memory {
+            let image = MemoryImage::new(file, usize::try_from(*len).unwrap_or(usize::MAX))
+                .map_err(|err| host("cannot map the image's memory", err.into()))?;
+            self.memories.start_as(image);
+        }
+        // SAFETY: the file was written by this engine's serializer, in this process or in another of
+        // the same user, and has not been changed since (see `cache`).
+        let module = unsafe { Module::deserialize_open_file(&self.engine, entry.code) }
+            .map_err(|err| host("cannot load compiled code", err.into()))?;
+        link(name, self.engine, &module)
+    }
+}
+
+fn host(context: &str, source: sandpiper_core::BoxError) -> Error {
+    Error::Host { context: context.to_owned(), source }
 }
 
 fn link(name: &str, engine: wasmtime::Engine, module: &Module) -> Result<Loaded, Error> {

@@ -9,4 +9,4 @@ pub use cache::CacheError;
 pub use source::{Alternative, ImageSource, ModuleSource};
 
 pub(crate) use cache::CompileCache;
-pub(crate) use loaded::{Compiler, ENTRY_POINT, Loaded, compile_or_load};
+pub(crate) use loaded::{Compiler, ENTRY_POINT, Loaded, compile_or_load, load_cached};
