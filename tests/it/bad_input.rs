@@ -58,6 +58,14 @@ fn a_directory_that_is_not_there() {
 }
 
 #[test]
+fn a_working_directory_that_is_not_there() {
+    refused(&run_hi(&["--cwd", "/nowhere"]), &["/nowhere", "not a directory"]);
+    refused(&run_hi(&["--cwd", "/dev/null"]), &["/dev/null", "not a directory"]);
+    refused(&run_hi(&["--cwd", "workspace"]), &["workspace"]);
+    assert_eq!(run_hi(&["--cwd", "/tmp"]).stdout(), "hi\n");
+}
+
+#[test]
 fn the_same_guest_path_twice() {
     refused(&run_hi(&["--dir", ".:/a", "--dir", ".:/a"]), &["/a", "mounted twice", "--dir"]);
     refused(&run_hi(&["--dir", ".", "--dir", "."]), &["/workspace", "mounted twice"]);

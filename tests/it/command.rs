@@ -165,3 +165,49 @@ fn completions_are_made_for_each_shell() {
         assert!(output.status.success() && output.stdout().contains("sandpiper"), "{shell}");
     }
 }
+
+#[test]
+fn a_file_that_is_no_program_is_126_and_a_name_that_is_nothing_127() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("script.py"), "print('ran')").unwrap();
+    let exit_of = |program: &str| {
+        let output =
+            command(folder.path()).args(["run", "--", program]).stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.stdout(), "");
+        (output.status.code().unwrap(), output.stderr())
+    };
+    for program in
+        ["./script.py", "/workspace/script.py", "../workspace/script.py", "/workspace", "/dev/null"]
+    {
+        let (code, stderr) = exit_of(program);
+        assert_eq!(code, 126, "{program}: {stderr}");
+        assert!(stderr.contains(&format!("python3 {program}")), "{stderr}");
+    }
+    // Without a slash a command is looked up in the image only, as a shell's PATH has it.
+    for program in ["script.py", "./missing", "/usr/bin/ls", "ls", "/workspace/../../etc/passwd/x"] {
+        let (code, stderr) = exit_of(program);
+        assert_eq!(code, 127, "{program}: {stderr}");
+        assert!(stderr.contains(&format!("{program}: command not found")), "{stderr}");
+    }
+    let output = command(folder.path()).args(["run", "--", "python3", "script.py"]).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout().as_str()), (Some(0), "ran\n"));
+}
+
+#[test]
+fn output_that_nobody_reads_is_said_to_be_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    // More than the pipe holds, less than the events that may wait: the guest ends, its output not.
+    let program = "import os; os.write(1, b'x' * 200_000)";
+    let mut child = command(folder.path())
+        .args(["run", "--", "python3", "-c", program])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdout = child.stdout.take().unwrap();
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(125), "{stderr}");
+    assert!(stderr.contains("the guest's output was lost: its reader does not read"), "{stderr}");
+    drop(stdout);
+}

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use sandpiper::images::{BuildInputs, Progress, Stage};
+use sandpiper::images::{BuildInputs, ImageStore, Progress, Reference, Stage};
 use sandpiper::{Access, Engine, Error, Exec, Mount, Outcome, Spec};
 use tempfile::TempDir;
 
@@ -21,15 +21,23 @@ pub fn cache() -> PathBuf {
 pub fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| {
-        let inputs = BuildInputs {
-            sources: std::env::var_os("SANDPIPER_SOURCES").map(PathBuf::from),
-            wasi_sdk: std::env::var_os("WASI_SDK_PATH").map(PathBuf::from),
-            cargo: std::env::var_os("CARGO").map(PathBuf::from),
-            jobs: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        };
-        sandpiper::install(&cache(), "python", &inputs, &Silent).unwrap();
+        sandpiper::install(&cache(), "python", &build_inputs(), &Silent).unwrap();
         sandpiper::engine(&cache()).unwrap()
     })
+}
+
+/// The native Python of the image's own sources, which is built if it is not there.
+pub fn reference() -> Reference {
+    ImageStore::open(&cache()).unwrap().reference("python", &build_inputs(), &Silent).unwrap()
+}
+
+fn build_inputs() -> BuildInputs {
+    BuildInputs {
+        sources: std::env::var_os("SANDPIPER_SOURCES").map(PathBuf::from),
+        wasi_sdk: std::env::var_os("WASI_SDK_PATH").map(PathBuf::from),
+        cargo: std::env::var_os("CARGO").map(PathBuf::from),
+        jobs: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+    }
 }
 
 struct Silent;

@@ -10,5 +10,6 @@ mod house;
 mod invariants;
 mod limits;
 mod modules;
+mod program;
 mod python;
 mod readme;

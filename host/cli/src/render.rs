@@ -58,13 +58,10 @@ struct Text {
 
 impl From<&Captured> for Text {
     fn from(captured: &Captured) -> Self {
-        match std::str::from_utf8(&captured.bytes) {
-            Ok(text) => Self { utf8: Some(text.to_owned()), base64: None, cut: captured.cut },
-            Err(_) => {
-                let base64 = base64::engine::general_purpose::STANDARD.encode(&captured.bytes);
-                Self { utf8: None, base64: Some(base64), cut: captured.cut }
-            }
-        }
+        let utf8 = std::str::from_utf8(&captured.bytes).ok().map(str::to_owned);
+        let base64 =
+            utf8.is_none().then(|| base64::engine::general_purpose::STANDARD.encode(&captured.bytes));
+        Self { utf8, base64, cut: captured.cut }
     }
 }
 

@@ -23,6 +23,8 @@ const VIRTUAL_START_NS: u64 = 946_684_800_000_000_000;
 /// the command alive beyond its deadline.
 const DRAIN: Duration = Duration::from_secs(2);
 
+const OUTPUT_LOST: &str = "the guest's output was lost";
+
 pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     let json = arguments.json;
     match execute(arguments) {
@@ -82,11 +84,20 @@ async fn drive(backend: &dyn Backend, spec: Spec, exec: Exec, json: bool) -> Res
         let printed = match printed {
             Some(printed) => printed,
             // What is still on its way; given up when nobody takes it.
-            None => tokio::time::timeout(DRAIN, print).await.unwrap_or(Ok(())),
+            None => tokio::time::timeout(DRAIN, print).await.unwrap_or_else(|_| {
+                Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "its reader does not read"))
+            }),
         };
         let outcome = outcome?;
-        printed.context("the guest's output was lost")?;
-        Ok(outcome)
+        match printed {
+            // Whoever trusts the guest's own exit code has to hear of it.
+            Err(err) if matches!(outcome.exit, Exit::Code { .. }) => Err(err).context(OUTPUT_LOST),
+            Err(err) => {
+                render::note(&format!("{OUTPUT_LOST}: {err}"));
+                Ok(outcome)
+            }
+            Ok(()) => Ok(outcome),
+        }
     };
     let outcome = tokio::select! {
         outcome = outcome => outcome?,
@@ -159,6 +170,9 @@ pub(crate) fn explanation(exit: &Exit) -> Option<String> {
             Some("the disk limit was reached (--disk)".to_owned())
         }
         Exit::Trap { trap } => Some(format!("the guest trapped: {trap:?}")),
+        Exit::NotRunnable { command } => Some(format!(
+            "{command}: is no program of this image (a Python script runs as: python3 {command})"
+        )),
         Exit::NotFound { command } => Some(format!("{command}: command not found in this image")),
         _ => None,
     }

@@ -38,6 +38,11 @@ pub enum Exit {
     },
     /// The host asked the guest to end (Ctrl-C, [`Control::cancel`](crate::Control::cancel)).
     Cancelled,
+    /// The command is a file or directory that the image cannot run.
+    NotRunnable {
+        /// The command as it was given.
+        command: String,
+    },
     /// The command is not in the image.
     NotFound {
         /// The command as it was given.
@@ -52,6 +57,7 @@ impl Exit {
         match self {
             Self::Code { code } => *code,
             Self::Timeout => 124,
+            Self::NotRunnable { .. } => 126,
             Self::NotFound { .. } => 127,
             Self::Cancelled => 130,
             Self::Trap { .. } => 134,

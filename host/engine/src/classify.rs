@@ -15,11 +15,21 @@ pub(crate) struct Stopped(pub(crate) Stop);
 /// process that the kernel killed for memory.
 const DIED_OF_MEMORY: u8 = 137;
 
-/// Classifies.
+/// Classifies the end of a guest that has so much fuel left; `None` where fuel is not counted.
 ///
 /// # Errors
 /// [`Error::Host`] for an error that no guest can cause.
-pub(crate) fn classify(end: End<wasmtime::Result<()>>, limiter: &Limiter) -> Result<Exit, Error> {
+pub(crate) fn classify(
+    end: End<wasmtime::Result<()>>,
+    limiter: &Limiter,
+    fuel_left: Option<u64>,
+) -> Result<Exit, Error> {
+    let exit = exit_of(end, limiter)?;
+    // Fuel is checked at calls and loops; what is used up after the last check counts too.
+    Ok(if fuel_left == Some(0) && matches!(exit, Exit::Code { .. }) { Exit::Fuel } else { exit })
+}
+
+fn exit_of(end: End<wasmtime::Result<()>>, limiter: &Limiter) -> Result<Exit, Error> {
     let err = match end {
         End::Deadline => return Ok(Exit::Timeout),
         End::Cancelled => return Ok(Exit::Cancelled),

@@ -36,8 +36,11 @@ pub struct EngineConfig {
     /// The images that specs can name.
     pub images: Vec<ImageSource>,
     /// Called when something takes long.
-    pub notify: Option<Box<dyn Fn(Notice<'_>) + Send + Sync>>,
+    pub notify: Option<Notify>,
 }
+
+/// Hears of what takes long.
+pub type Notify = Box<dyn Fn(Notice<'_>) + Send + Sync>;
 
 /// Something that takes long, told to the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,17 +126,16 @@ impl Engine {
             (Variant::Alternative, Metering::Deadline) => &program.alternative_deadline,
         };
         let loaded = cell.get_or_try_init(async || {
-            let loaded = match self.0.load(program, variant, metering, load_cached)? {
-                Some(loaded) => loaded,
-                None => {
-                    let (inner, program) = (Arc::clone(&self.0), Arc::clone(program));
-                    let compile = move || inner.load(&program, variant, metering, compile_or_load);
-                    // Compiling takes seconds, which an executor's thread does not have.
-                    tokio::task::spawn_blocking(compile).await.map_err(|err| Error::Host {
-                        context: "loading an image was cut short".to_owned(),
-                        source: err.into(),
-                    })??
-                }
+            let loaded = if let Some(loaded) = self.0.load(program, variant, metering, load_cached)? {
+                loaded
+            } else {
+                let (inner, program) = (Arc::clone(&self.0), Arc::clone(program));
+                let compile = move || inner.load(&program, variant, metering, compile_or_load);
+                // Compiling takes seconds, which an executor's thread does not have.
+                tokio::task::spawn_blocking(compile).await.map_err(|err| Error::Host {
+                    context: "loading an image was cut short".to_owned(),
+                    source: err.into(),
+                })??
             };
             if metering == Metering::Deadline {
                 self.0.ticker.register(&loaded.engine);

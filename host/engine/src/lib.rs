@@ -17,6 +17,6 @@ mod store;
 mod supervise;
 mod ticker;
 
-pub use engine::{Engine, EngineConfig, Notice};
+pub use engine::{Engine, EngineConfig, Notice, Notify};
 pub use image::{Alternative, CacheError, ImageSource, ModuleSource};
 pub use snapshot::{SnapshotError, snapshot};

@@ -8,7 +8,7 @@ use sandpiper_core::{
     BoxFuture, Captured, Control, DenialReason, Error, Exec, Exit, Limits, Outcome, Quota, Refusal, Running,
     Sandbox, SandboxRef, Spec, Usage,
 };
-use sandpiper_kernel::{Process, World};
+use sandpiper_kernel::{Found, Process, World};
 use tokio::sync::mpsc;
 
 use crate::classify::classify;
@@ -43,20 +43,35 @@ impl LocalSandbox {
         let (events, received) = mpsc::channel(EVENTS_WAITING);
         let control = Control::default();
         let command = exec.argv.first().map(String::as_str).unwrap_or_default();
+        let cwd = exec.cwd.clone().unwrap_or_else(|| self.default_cwd());
+        if self.world.find(&cwd) != Some(Found::Directory) {
+            let what = format!("the working directory {cwd} is not a directory in the sandbox");
+            return Err(Error::Refused(Refusal::Exec { what }));
+        }
         if !self.program.offers(command) {
-            let outcome = not_found(command);
+            let outcome = not_run(self.why_not_run(command, &cwd));
             return Ok(Running::new(received, Box::pin(async { Ok(outcome) }), control));
         }
         let variant = self.program.variant(&exec);
         let loaded = self.engine.load(&self.program, variant, self.spec.limits.metering).await?;
         check_fits(&loaded, &self.spec.limits)?;
-        let cwd = exec.cwd.clone().unwrap_or_else(|| self.default_cwd());
         let env = environment(&self.program.source.env, exec.env, &cwd);
         let process =
             Process::new(Arc::clone(&self.world), &exec.argv, &env, exec.stdin, events, control.clone())?;
         let guest =
             Guest { loaded, process, limits: self.spec.limits.clone(), world: Arc::clone(&self.world) };
         Ok(Running::new(received, Box::pin(guest.run(control.clone())), control))
+    }
+
+    /// Why a command that the image does not offer cannot be run, as bash tells the two apart.
+    fn why_not_run(&self, command: &str, cwd: &str) -> Exit {
+        let path = if command.starts_with('/') { command.to_owned() } else { format!("{cwd}/{command}") };
+        let command = command.to_owned();
+        if command.contains('/') && self.world.find(&path).is_some() {
+            Exit::NotRunnable { command }
+        } else {
+            Exit::NotFound { command }
+        }
     }
 
     fn default_cwd(&self) -> String {
@@ -101,12 +116,8 @@ impl Guest {
             entry.call_async(&mut store, ()).await
         };
         let (end, cpu) = supervise(work, start + limits.wall, &control).await;
-        let mut exit = classify(end, &store.data().limiter)?;
         let left = store.get_fuel().ok();
-        if left == Some(0) && matches!(exit, Exit::Code { .. }) {
-            // Fuel is checked at calls and loops; what is used up after the last check counts too.
-            exit = Exit::Fuel;
-        }
+        let exit = classify(end, &store.data().limiter, left)?;
         let fuel = left.map(|left| limits.fuel.saturating_sub(left));
         let State { limiter, .. } = store.data();
         if let Some(bytes) = limiter.refused_memory() {
@@ -165,9 +176,9 @@ fn environment(image: &[(String, String)], own: Vec<(String, String)>, cwd: &str
     env
 }
 
-fn not_found(command: &str) -> Outcome {
+fn not_run(exit: Exit) -> Outcome {
     Outcome {
-        exit: Exit::NotFound { command: command.to_owned() },
+        exit,
         usage: Usage::default(),
         denials: Vec::new(),
         stdout: Captured::default(),

@@ -4,6 +4,7 @@ mod command;
 mod cpython;
 mod debian;
 mod libraries;
+mod reference;
 mod settings;
 mod sources;
 mod stages;
@@ -19,6 +20,7 @@ use crate::manifest::{AlternativeModule, GuestMount, Manifest};
 use crate::progress::{Progress, Stage};
 use crate::recipe::{self, Recipe};
 
+pub use reference::Reference;
 use settings::Settings;
 use stages::Stages;
 
@@ -80,20 +82,36 @@ struct Builder<'a> {
     log: PathBuf,
 }
 
-impl Builder<'_> {
-    fn begin(&self, step: usize) {
-        let count = u32::try_from(STEPS.len()).unwrap_or(u32::MAX);
+impl<'a> Builder<'a> {
+    /// `work` is a folder of the cache that persists between builds; what is in it is found by
+    /// content keys.
+    fn new(
+        recipe: &'static Recipe,
+        inputs: &'a BuildInputs,
+        progress: &'a dyn Progress,
+        work: &Path,
+    ) -> Result<Self, ImageError> {
+        fs::create_dir_all(work).map_err(ImageError::io("create", work))?;
+        // Compilers are told paths relative to other folders.
+        let work = fs::canonicalize(work).map_err(ImageError::io("open", work))?;
+        let log = work.join(format!("{}.log", recipe.name));
+        fs::write(&log, "").map_err(ImageError::io("write", &log))?;
+        let downloads = work.join("downloads");
+        fs::create_dir_all(&downloads).map_err(ImageError::io("create", &downloads))?;
+        let settings = Settings::parse(recipe)?;
+        Ok(Self { recipe, settings, inputs, progress, stages: Stages::new(&work), downloads, log })
+    }
+
+    fn begin(&self, steps: &[&str], step: usize) {
+        let count = u32::try_from(steps.len()).unwrap_or(u32::MAX);
         let index = u32::try_from(step).unwrap_or(u32::MAX);
-        let name = STEPS.get(step - 1).copied().unwrap_or_default().to_owned();
+        let name = steps.get(step - 1).copied().unwrap_or_default().to_owned();
         self.progress.stage(&Stage { name, index, count });
     }
 }
 
 /// Builds into `target`, an empty folder: every file of the image but `image.json`, whose content it
 /// gives.
-///
-/// `work` is a folder of the cache that persists between builds; what is in it is found by content
-/// keys.
 pub(crate) fn build(
     recipe: &'static Recipe,
     inputs: &BuildInputs,
@@ -102,38 +120,23 @@ pub(crate) fn build(
     work: &Path,
     target: &Path,
 ) -> Result<Manifest, ImageError> {
-    // Compilers are told paths relative to other folders.
-    let work = fs::canonicalize(work).map_err(ImageError::io("open", work))?;
-    let log = work.join(format!("{}.log", recipe.name));
-    fs::write(&log, "").map_err(ImageError::io("write", &log))?;
-    let downloads = work.join("downloads");
-    fs::create_dir_all(&downloads).map_err(ImageError::io("create", &downloads))?;
-    let builder = Builder {
-        recipe,
-        settings: Settings::parse(recipe)?,
-        inputs,
-        progress,
-        stages: Stages::new(&work),
-        downloads,
-        log,
-    };
-
-    builder.begin(1);
+    let builder = Builder::new(recipe, inputs, progress, work)?;
+    builder.begin(&STEPS, 1);
     let toolchain = builder.toolchain()?;
-    builder.begin(2);
+    builder.begin(&STEPS, 2);
     let source = builder.source()?;
     let crates = builder.crates()?;
-    builder.begin(3);
+    builder.begin(&STEPS, 3);
     let native = builder.native_python(&toolchain, &source)?;
-    builder.begin(4);
-    let libraries = builder.libraries(&toolchain, &crates)?;
-    builder.begin(5);
+    builder.begin(&STEPS, 4);
+    let libraries = builder.libraries(&builder.wasi_compiler(&toolchain), &crates)?;
+    builder.begin(&STEPS, 5);
     let configured = builder.configure(&toolchain, &source, &native, &libraries)?;
-    builder.begin(6);
+    builder.begin(&STEPS, 6);
     let compiled = builder.compile(&toolchain, &configured)?;
-    builder.begin(7);
+    builder.begin(&STEPS, 7);
     let module = builder.link(&toolchain, &source, &libraries, &compiled)?;
-    builder.begin(8);
+    builder.begin(&STEPS, 8);
     let files = target.join(FILES);
     builder.pack(&source, &native, &compiled, &files)?;
     let raw = fs::read(&module).map_err(ImageError::io("read", &module))?;
@@ -142,6 +145,16 @@ pub(crate) fn build(
     write(&target.join(COLD_MODULE), &wasm::with_entry_point(&raw, "cold-start", &module)?)?;
     builder.stages.remove_unused();
     manifest(recipe, &builder.settings, target)
+}
+
+/// Builds, unless that was done, the native Python to compare the image with.
+pub(crate) fn reference(
+    recipe: &'static Recipe,
+    inputs: &BuildInputs,
+    progress: &dyn Progress,
+    work: &Path,
+) -> Result<Reference, ImageError> {
+    Builder::new(recipe, inputs, progress, work)?.reference()
 }
 
 fn manifest(recipe: &Recipe, settings: &Settings, target: &Path) -> Result<Manifest, ImageError> {

@@ -89,7 +89,7 @@ fn compare(root: &Path, recorded: &FileDigest) -> Result<(), ImageError> {
 }
 
 /// The files of a folder but the manifest, in order.
-fn paths(root: &Path) -> Result<Vec<String>, ImageError> {
+pub(crate) fn paths(root: &Path) -> Result<Vec<String>, ImageError> {
     let mut paths = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {

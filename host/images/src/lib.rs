@@ -16,7 +16,7 @@ mod progress;
 mod recipe;
 mod store;
 
-pub use build::{BuildInputs, Snapshot};
+pub use build::{BuildInputs, Reference, Snapshot};
 pub use error::ImageError;
 pub use manifest::{AlternativeModule, EnvRule, FileDigest, GuestMount, Manifest};
 pub use progress::{Progress, Stage};

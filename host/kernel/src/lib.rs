@@ -36,4 +36,4 @@ pub use abi::Errno;
 pub use fault::{Fault, Stop};
 pub use file_system::{SystemTree, SystemTreeBuilder};
 pub use process::Process;
-pub use world::World;
+pub use world::{Found, World};

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sandpiper_core::{Access, Denial, DenialLog, DenialReason, Error, GuestPath, Spec};
 
 use crate::Errno;
+use crate::abi::FileKind;
 use crate::budget::Budgets;
 use crate::clock::Clock;
 use crate::descriptors::Descriptors;
 use crate::fault::Attempt;
 use crate::file_system::{Directory, HostDirectory, MemoryTree, SYSTEM_ROOT, SystemTree};
-use crate::namespace::Namespace;
+use crate::namespace::{Links, Namespace, Target, resolve};
 use crate::random::Random;
 use crate::view::View;
 
@@ -36,6 +37,15 @@ pub struct World {
     bytes_read: AtomicU64,
     bytes_written: AtomicU64,
     max_descriptors: u32,
+}
+
+/// What a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A directory.
+    Directory,
+    /// Anything else.
+    File,
 }
 
 impl World {
@@ -80,6 +90,18 @@ impl World {
         namespace.pin(&View { world: &world, descriptors: &Descriptors::new(0) });
         world.namespace = namespace;
         Ok(Arc::new(world))
+    }
+
+    /// What an absolute guest path leads to, symlinks followed; `None` when there is nothing, or
+    /// nothing that could be reached.
+    pub fn find(&self, path: &str) -> Option<Found> {
+        let view = View { world: self, descriptors: &Descriptors::new(0) };
+        let target = resolve(&view, &self.namespace.root(), path, Links::Follow).ok()?;
+        match target {
+            Target::Directory { .. } => Some(Found::Directory),
+            Target::Name(name) if name.existing().ok()?.is(FileKind::Directory) => Some(Found::Directory),
+            Target::Name(_) => Some(Found::File),
+        }
     }
 
     /// Bytes that the guest has read from files and standard input.

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 pub use sandpiper_core::*;
 pub use sandpiper_engine::{
-    Alternative, CacheError, Engine, EngineConfig, ImageSource, ModuleSource, Notice,
+    Alternative, CacheError, Engine, EngineConfig, ImageSource, ModuleSource, Notice, Notify,
 };
 pub use sandpiper_images as images;
 

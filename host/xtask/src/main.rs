@@ -1,7 +1,8 @@
-//! The tasks of this repository: `cargo xtask images`, `cargo xtask bench`.
+//! The tasks of this repository: `cargo xtask images`, `test`, `bench`, `reference`.
 
 mod bench;
 mod command_line;
+mod reference;
 mod test;
 
 use anyhow::Result;
@@ -18,6 +19,8 @@ struct Arguments {
 enum Task {
     /// Build the images that are missing from the user's cache.
     Images,
+    /// Build the native Python that tests and benches compare with, and say where it is.
+    Reference,
     /// Run every test: with nextest where it is installed, and the examples in the documentation.
     Test,
     /// Measure, beside native programs in the same run.
@@ -28,6 +31,10 @@ enum Task {
 fn main() -> Result<()> {
     match Arguments::parse().task {
         Task::Images => command_line::sandpiper()?.run(&["image", "build"]),
+        Task::Reference => {
+            println!("{}", reference::reference()?.python.display());
+            Ok(())
+        }
         Task::Test => test::test(),
         Task::Bench(bench) => bench::bench(&bench),
     }

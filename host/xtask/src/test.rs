@@ -4,11 +4,12 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::command_line;
+use crate::{command_line, reference};
 
 pub(crate) fn test() -> Result<()> {
     // Built first, with its progress shown, so that no test waits for it.
     command_line::sandpiper()?.run(&["image", "build"])?;
+    reference::reference()?;
     let nextest = cargo(&["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if nextest.is_ok_and(|status| status.success()) {
         run(&["nextest", "run", "--workspace", "--locked", "--no-fail-fast"])?;

@@ -145,6 +145,7 @@ mod private {
         changed: (i64, i64),
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "Windows may not know a file's times")]
     pub(super) fn stamp(metadata: &Metadata) -> io::Result<Stamp> {
         Ok(Stamp {
             len: metadata.len(),
@@ -185,6 +186,7 @@ mod private {
         modified: SystemTime,
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "Windows may not know a file's times")]
     pub(super) fn stamp(metadata: &Metadata) -> io::Result<Stamp> {
         Ok(Stamp { len: metadata.len(), created: metadata.created()?, modified: metadata.modified()? })
     }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::error::ImageError;
 use crate::recipe::digest_of;
@@ -64,8 +65,6 @@ impl Builder<'_> {
         let depends_on = keys.into_iter().chain([&*arguments, &*cache]);
         self.stages.get("cpython", depends_on, |folder| {
             let bin = toolchain.bin();
-            let include = format!("-I{}", libraries.folder.join("include").display());
-            let library = |names: &str| format!("-L{} {names}", libraries.folder.join("lib").display());
             let mut command = self.command(relative(source, "configure"), folder);
             command
                 .env("PATH", self.path_with(&bin))
@@ -74,17 +73,8 @@ impl Builder<'_> {
                 .envs([("CC", "clang"), ("CPP", "clang -E"), ("CXX", "false")])
                 .envs([("AR", "llvm-ar"), ("RANLIB", "llvm-ranlib")])
                 // The answers do not depend on optimisation, and come sooner without.
-                .env("CFLAGS", "-O0")
-                .env("PKG_CONFIG_PATH", "")
-                .env("PKG_CONFIG_LIBDIR", "/nonexistent");
-            for (name, names) in [
-                ("ZLIB", "-lz"),
-                ("BZIP2", "-lbz2"),
-                ("LIBLZMA", "-llzma"),
-                ("LIBSQLITE3", "-lsqlite3 -lwasi-emulated-mman"),
-            ] {
-                command.env(format!("{name}_CFLAGS"), &include).env(format!("{name}_LIBS"), library(names));
-            }
+                .env("CFLAGS", "-O0");
+            find_libraries(&mut command, libraries, "-lwasi-emulated-mman");
             for answer in &settings.cache {
                 if let Some((name, value)) = answer.split_once('=') {
                     command.env(name, value);
@@ -206,7 +196,7 @@ impl Builder<'_> {
         self.run("packing the standard library", command.arg(files))
     }
 
-    fn make(&self, toolchain: &Toolchain, folder: &Path) -> std::process::Command {
+    pub(super) fn make(&self, toolchain: &Toolchain, folder: &Path) -> Command {
         let mut make = self.command("sh", folder);
         // Through a shell, so that a make among the toolchain's programs is found.
         make.args(["-c", "exec make \"$@\"", "make"]);
@@ -215,17 +205,32 @@ impl Builder<'_> {
     }
 }
 
+/// Has configure use these libraries, and none of the machine's.
+pub(super) fn find_libraries(configure: &mut Command, libraries: &Finished, sqlite_needs: &str) {
+    let include = format!("-I{}", libraries.folder.join("include").display());
+    let lib = libraries.folder.join("lib");
+    configure.env("PKG_CONFIG_PATH", "").env("PKG_CONFIG_LIBDIR", "/nonexistent");
+    for (name, link) in
+        [("ZLIB", "-lz"), ("BZIP2", "-lbz2"), ("LIBLZMA", "-llzma"), ("LIBSQLITE3", "-lsqlite3")]
+    {
+        let needs = if name == "LIBSQLITE3" { sqlite_needs } else { "" };
+        configure
+            .env(format!("{name}_CFLAGS"), &include)
+            .env(format!("{name}_LIBS"), format!("-L{} {link} {needs}", lib.display()).trim_end());
+    }
+}
+
 fn is_archive(target: &str) -> bool {
     Path::new(target).extension().is_some_and(|extension| extension == "a")
 }
 
 /// A file of the source, from a folder beside it: absolute paths would get into the module.
-fn relative(source: &Finished, file: &str) -> PathBuf {
+pub(super) fn relative(source: &Finished, file: &str) -> PathBuf {
     Path::new("..").join(source.folder.file_name().unwrap_or_default()).join(file)
 }
 
 /// The interpreter of a build tree, which macOS names otherwise.
-fn python(native: &Finished) -> PathBuf {
+pub(super) fn python(native: &Finished) -> PathBuf {
     let usual = native.folder.join("python");
     if usual.is_file() { usual } else { native.folder.join("python.exe") }
 }

@@ -1,5 +1,6 @@
 //! The C libraries, compiled for WASI out of the crates that carry their sources.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -12,14 +13,38 @@ use super::settings::Library;
 use super::stages::Finished;
 use super::toolchain::Toolchain;
 
+/// What compiles the libraries.
+pub(super) struct Compiler {
+    /// Name of the stage.
+    pub(super) stage: &'static str,
+    /// Stands for the compiler in the stage's key.
+    pub(super) key: String,
+    pub(super) cc: PathBuf,
+    pub(super) ar: PathBuf,
+    /// The search path, where it is not the host program's.
+    pub(super) path: Option<OsString>,
+    pub(super) flags: Vec<String>,
+}
+
 impl Builder<'_> {
+    /// The compiler for WASI.
+    pub(super) fn wasi_compiler(&self, toolchain: &Toolchain) -> Compiler {
+        let flags = &self.settings.flags;
+        Compiler {
+            stage: "libraries",
+            key: toolchain.key.clone(),
+            cc: toolchain.bin().join("clang"),
+            ar: toolchain.bin().join("llvm-ar"),
+            path: Some(self.path_with(&toolchain.bin())),
+            flags: flags.compile.iter().chain(&flags.emulation).cloned().collect(),
+        }
+    }
+
     /// The libraries in `lib`, their headers in `include`.
-    pub(super) fn libraries(&self, toolchain: &Toolchain, crates: &Finished) -> Result<Finished, ImageError> {
-        let flags =
-            [&self.settings.flags.compile, &self.settings.flags.emulation].map(|flags| flags.join(" "));
-        let described = format!("{:?}", self.settings.libraries);
-        let depends_on = [&*toolchain.key, &crates.key, &flags[0], &flags[1], &described];
-        self.stages.get("libraries", depends_on, |folder| {
+    pub(super) fn libraries(&self, compiler: &Compiler, crates: &Finished) -> Result<Finished, ImageError> {
+        let described = format!("{:?} {:?}", compiler.flags, self.settings.libraries);
+        let depends_on = [&*compiler.key, &crates.key, &described];
+        self.stages.get(compiler.stage, depends_on, |folder| {
             let objects = folder.join("objects");
             for path in [folder.join("lib"), folder.join("include"), objects.clone()] {
                 fs::create_dir_all(&path).map_err(ImageError::io("create", path))?;
@@ -33,10 +58,10 @@ impl Builder<'_> {
                     jobs.push((library, source, objects.join(format!("{}-{stem}.o", library.name))));
                 }
             }
-            self.compile_all(toolchain, &root_of(crates), &jobs)?;
+            self.compile_all(compiler, &root_of(crates), &jobs)?;
             for library in &self.settings.libraries {
                 let archive = folder.join("lib").join(format!("lib{}.a", library.name));
-                let mut command = self.command(toolchain.bin().join("llvm-ar"), folder);
+                let mut command = self.command(&compiler.ar, folder);
                 // Deterministic, with an index.
                 command.arg("crsD").arg(archive);
                 command
@@ -49,7 +74,7 @@ impl Builder<'_> {
 
     fn compile_all(
         &self,
-        toolchain: &Toolchain,
+        compiler: &Compiler,
         crates: &Path,
         jobs: &[(&Library, PathBuf, PathBuf)],
     ) -> Result<(), ImageError> {
@@ -61,12 +86,11 @@ impl Builder<'_> {
                 let Some((library, source, object)) = jobs.get(index) else { return };
                 self.progress.advance(u64::try_from(index).unwrap_or(0), total);
                 let root = crates.join(&library.package);
-                let mut command = self.command(toolchain.bin().join("clang"), &root);
-                command.env("PATH", self.path_with(&toolchain.bin()));
-                command
-                    .args(&self.settings.flags.compile)
-                    .args(&self.settings.flags.emulation)
-                    .args(&library.flags);
+                let mut command = self.command(&compiler.cc, &root);
+                if let Some(path) = &compiler.path {
+                    command.env("PATH", path);
+                }
+                command.args(&compiler.flags).args(&library.flags);
                 command.args(library.include.iter().map(|folder| format!("-I{folder}")));
                 command.arg("-c").arg(source.strip_prefix(&root).unwrap_or(source)).arg("-o").arg(object);
                 if let Err(err) = self.run("compiling the C libraries", &mut command) {

@@ -17,6 +17,7 @@ pub(super) struct Settings {
     pub(super) debian_toolchain: DebianToolchain,
     pub(super) flags: Flags,
     pub(super) native: Native,
+    pub(super) reference: Native,
     pub(super) wasi: Wasi,
     pub(super) cold: Cold,
     #[serde(rename = "library")]
@@ -60,7 +61,7 @@ pub(super) struct Flags {
     pub(super) libraries: Vec<String>,
 }
 
-/// The build of the program for this machine.
+/// A build of the program for this machine.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Native {

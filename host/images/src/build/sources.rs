@@ -13,13 +13,26 @@ use crate::recipe::hex;
 use super::stages::Finished;
 use super::{Builder, write};
 
+/// Where `CPython` keeps its own tests.
+const TESTS: &str = "Lib/test/";
+
 impl Builder<'_> {
     /// The unpacked source of the program.
     pub(super) fn source(&self) -> Result<Finished, ImageError> {
+        self.source_without("source", &self.settings.source.without)
+    }
+
+    /// The same with `CPython`'s own tests.
+    pub(super) fn source_with_tests(&self) -> Result<Finished, ImageError> {
+        let without = &self.settings.source.without;
+        let without: Vec<String> = without.iter().filter(|prefix| *prefix != TESTS).cloned().collect();
+        self.source_without("reference-source", &without)
+    }
+
+    fn source_without(&self, stage: &str, without: &[String]) -> Result<Finished, ImageError> {
         let settings = &self.settings.source;
-        let without = settings.without.join("\n");
-        self.stages.get("source", [&*settings.sha256, &without], |folder| {
-            unpack(&self.source_archive()?, &settings.without, folder)
+        self.stages.get(stage, [&*settings.sha256, &without.join("\n")], |folder| {
+            unpack(&self.source_archive()?, without, folder)
         })
     }
 

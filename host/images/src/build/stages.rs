@@ -54,18 +54,24 @@ impl Stages {
         Ok(Finished { folder, key })
     }
 
-    /// Removes what this build did not use: work for earlier recipes.
+    /// Removes other work of the names that this build used: of earlier recipes.
     pub(super) fn remove_unused(&self) {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let Ok(entries) = fs::read_dir(&self.work) else { return };
         for entry in entries.flatten() {
             let path = entry.path();
-            if path.join(DONE).exists() && !used.contains(&path) {
+            let is_replaced = used.iter().any(|current| *current != path && name(current) == name(&path));
+            if path.join(DONE).exists() && is_replaced && !used.contains(&path) {
                 // Left for the next build to remove when it cannot be now.
                 let _ = fs::remove_dir_all(&path);
             }
         }
     }
+}
+
+/// The name in a folder's name, before its key.
+fn name(folder: &Path) -> Option<&str> {
+    folder.file_name()?.to_str()?.rsplit_once('-').map(|(name, _)| name)
 }
 
 #[cfg(test)]
@@ -107,8 +113,10 @@ mod tests {
         let earlier = Stages::new(work.path()).get("stage", ["a"], |_| Ok(())).unwrap();
         let stages = Stages::new(work.path());
         let current = stages.get("stage", ["b"], |_| Ok(())).unwrap();
+        let other = Stages::new(work.path()).get("stage-of-another", ["a"], |_| Ok(())).unwrap();
         stages.remove_unused();
         assert!(!earlier.folder.exists());
         assert!(current.folder.exists());
+        assert!(other.folder.exists());
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use sandpiper::{Exec, Limits, Metering, Spec};
 
 use super::native;
-use crate::command_line;
+use crate::{command_line, reference};
 
 /// Each prints how many seconds its work took, by its own monotonic clock.
 const WORK: [(&str, &str); 10] = [
@@ -45,9 +45,9 @@ const TIMER: &str = "\nimport time\nwork()\ntimes=[]\nfor _ in range(7):\n start
 
 pub(crate) fn cpu() -> Result<()> {
     command_line::sandpiper()?.run(&["image", "build"])?;
-    let python = native::python()?;
+    let python = reference::reference()?.python;
     println!("native: {} ({})", native::version(&python)?, python.display());
-    let engine = sandpiper::engine(&super::start::cache_dir()?)?;
+    let engine = sandpiper::engine(&reference::cache_dir()?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     println!("{:<12} {:>10} {:>12} {:>12}", "", "native ms", "fuel", "deadline");
     let mut sums = [0.0; 2];

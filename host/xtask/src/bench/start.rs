@@ -9,7 +9,7 @@ use sandpiper::{Access, Engine, Exec, Mount, Spec};
 
 use super::native;
 use super::samples::{Samples, print_row};
-use crate::command_line;
+use crate::{command_line, reference};
 
 const PROGRAM: &str = "print('hi')";
 /// Turns that are not counted.
@@ -20,7 +20,7 @@ pub(crate) fn start(runs: usize) -> Result<()> {
     command.run(&["image", "build"])?;
     let python = native::python()?;
     println!("native: {} ({})", native::version(&python)?, python.display());
-    let cache = cache_dir()?;
+    let cache = reference::cache_dir()?;
     let engine = sandpiper::engine(&cache)?;
     let workspace = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -67,12 +67,4 @@ fn process(command: &mut Command) -> Result<Duration> {
     let time = start.elapsed();
     ensure!(output.stdout == b"hi\n", "{command:?} printed {:?}", String::from_utf8_lossy(&output.stderr));
     Ok(time)
-}
-
-/// The cache that the command uses.
-pub(crate) fn cache_dir() -> Result<std::path::PathBuf> {
-    match std::env::var_os("SANDPIPER_CACHE") {
-        Some(path) => Ok(path.into()),
-        None => Ok(dirs::cache_dir().context("no cache folder")?.join("sandpiper")),
-    }
 }
