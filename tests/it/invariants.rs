@@ -147,3 +147,13 @@ fn a_read_only_mount_can_be_read_and_is_not_changed() {
     assert!(outcome.stderr().contains("Read-only file system"), "{}", outcome.stderr());
     assert_eq!(std::fs::read_to_string(folder.path().join("f")).unwrap(), "kept");
 }
+
+#[test]
+fn a_trimmed_engine_runs_on() {
+    let engine = engine();
+    let program = "x = bytearray(8 << 20); print(len(x))";
+    for _ in 0..2 {
+        assert_prints(&python(Spec::default(), program), "8388608\n");
+        engine.trim();
+    }
+}

@@ -155,3 +155,20 @@ fn a_start_function_is_metered_too() {
     spec.limits.wall = std::time::Duration::from_millis(100);
     assert_exit(&run(spec, Exec::new(["program"])), &Exit::Timeout);
 }
+
+#[test]
+fn a_module_file_that_changes_is_loaded_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("status.wasm");
+    for status in [3, 5, 7] {
+        let text = format!(
+            r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+                (memory (export "memory") 1) (func (export "_start") (call $exit (i32.const {status}))))"#
+        );
+        std::fs::write(&path, wat::parse_str(text).unwrap()).unwrap();
+        for _ in 0..2 {
+            let spec = Spec { image: Image::File(path.clone()), ..Spec::default() };
+            assert_exit(&run(spec, Exec::new(["status"])), &Exit::Code { code: status });
+        }
+    }
+}

@@ -1,9 +1,9 @@
 //! The engine: images by name, loaded once each, and the backend that makes sandboxes of them.
 
-use std::collections::HashMap;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{fmt, fs};
 
 use sandpiper_core::{
     Admitted, Backend, BoxFuture, Capabilities, Error, Exec, Image, Metering, Sandbox, Spec,
@@ -11,8 +11,10 @@ use sandpiper_core::{
 use sandpiper_kernel::SystemTree;
 use tokio::sync::OnceCell;
 
-use crate::image::{CompileCache, Compiler, ImageSource, Loaded, ModuleSource, compile_or_load, load_cached};
-use crate::memory::StackPool;
+use crate::image::{
+    CompileCache, Compiler, ImageSource, Loaded, ModuleSource, Stamp, compile_or_load, load_cached, stamp,
+};
+use crate::memory::{StackPool, trim_allocator};
 use crate::sandbox::LocalSandbox;
 use crate::ticker::Ticker;
 
@@ -25,8 +27,26 @@ struct Inner {
     cache: Option<CompileCache>,
     stacks: StackPool,
     ticker: Ticker,
-    programs: Mutex<HashMap<PathBuf, Arc<Program>>>,
+    programs: Mutex<Programs>,
 }
+
+/// Images that were used, and stay loaded.
+#[derive(Default)]
+struct Programs {
+    named: HashMap<String, Arc<Program>>,
+    /// The least recently used first.
+    files: VecDeque<LoadedFile>,
+}
+
+/// A module file as it was when it was loaded; a changed file is loaded anew.
+struct LoadedFile {
+    path: PathBuf,
+    stamp: Option<Stamp>,
+    program: Arc<Program>,
+}
+
+/// Module files that stay loaded; a host may be given any number of them.
+const MAX_FILES: usize = 64;
 
 /// What an engine is made of.
 #[derive(Default)]
@@ -86,31 +106,62 @@ impl Engine {
         Ok(())
     }
 
+    /// Gives back to the system what is kept for the next runs: unused memories and stacks, and what
+    /// glibc's allocator keeps. For a host that held many sandboxes and now holds few; the next runs
+    /// take a millisecond longer.
+    pub fn trim(&self) {
+        let programs = self.0.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        let files = programs.files.iter().map(|file| &file.program);
+        for program in programs.named.values().chain(files) {
+            for loaded in program.modules.iter().filter_map(OnceCell::get) {
+                loaded.memories.trim();
+            }
+        }
+        self.0.stacks.trim();
+        trim_allocator();
+    }
+
     fn program(&self, image: &Image) -> Result<Arc<Program>, Error> {
-        let (key, source) = match image {
+        let mut programs = self.0.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        match image {
             Image::Named(name) => {
+                if let Some(program) = programs.named.get(name) {
+                    return Ok(Arc::clone(program));
+                }
                 let found = self.0.config.images.iter().find(|source| source.name == *name);
                 let source = found.ok_or_else(|| Error::Image {
                     image: name.clone(),
                     reason: "there is no image of this name".to_owned(),
                     source: None,
                 })?;
-                (Path::new(name).to_owned(), source.clone())
+                let program = Arc::new(Program::new(source.clone())?);
+                programs.named.insert(name.clone(), Arc::clone(&program));
+                Ok(program)
             }
             Image::File(path) => {
-                // Keyed by its full path, so that no file shares a name with an image.
-                let key = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                // A file that is not there, or cannot be looked at, is told when it is read.
+                let stamp = fs::metadata(&path).and_then(|metadata| stamp(&metadata)).ok();
+                let known = |file: &LoadedFile| file.path == path && file.stamp == stamp;
+                if let Some(index) = programs.files.iter().position(known)
+                    && let Some(file) = programs.files.remove(index)
+                {
+                    let program = Arc::clone(&file.program);
+                    programs.files.push_back(file);
+                    return Ok(program);
+                }
                 let module = ModuleSource { path: path.clone(), sha256: None };
-                (key, ImageSource { name: path.display().to_string(), module, ..ImageSource::default() })
+                let name = path.display().to_string();
+                let program = Arc::new(Program::new(ImageSource { name, module, ..ImageSource::default() })?);
+                programs.files.retain(|file| file.path != path);
+                if programs.files.len() == MAX_FILES {
+                    programs.files.pop_front();
+                }
+                let file = LoadedFile { path, stamp, program: Arc::clone(&program) };
+                programs.files.push_back(file);
+                Ok(program)
             }
-        };
-        let mut programs = self.0.programs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(program) = programs.get(&key) {
-            return Ok(Arc::clone(program));
         }
-        let program = Arc::new(Program::new(source)?);
-        programs.insert(key, Arc::clone(&program));
-        Ok(program)
     }
 
     pub(crate) async fn load(
@@ -119,11 +170,12 @@ impl Engine {
         variant: Variant,
         metering: Metering,
     ) -> Result<Arc<Loaded>, Error> {
+        let [usual_fuel, usual_deadline, alternative_fuel, alternative_deadline] = &program.modules;
         let cell = match (variant, metering) {
-            (Variant::Usual, Metering::Fuel) => &program.usual_fuel,
-            (Variant::Usual, Metering::Deadline) => &program.usual_deadline,
-            (Variant::Alternative, Metering::Fuel) => &program.alternative_fuel,
-            (Variant::Alternative, Metering::Deadline) => &program.alternative_deadline,
+            (Variant::Usual, Metering::Fuel) => usual_fuel,
+            (Variant::Usual, Metering::Deadline) => usual_deadline,
+            (Variant::Alternative, Metering::Fuel) => alternative_fuel,
+            (Variant::Alternative, Metering::Deadline) => alternative_deadline,
         };
         let loaded = cell.get_or_try_init(async || {
             let loaded = if let Some(loaded) = self.0.load(program, variant, metering, load_cached)? {
@@ -206,10 +258,8 @@ impl Backend for Engine {
 pub(crate) struct Program {
     pub(crate) source: ImageSource,
     pub(crate) system: Arc<SystemTree>,
-    usual_fuel: OnceCell<Arc<Loaded>>,
-    usual_deadline: OnceCell<Arc<Loaded>>,
-    alternative_fuel: OnceCell<Arc<Loaded>>,
-    alternative_deadline: OnceCell<Arc<Loaded>>,
+    /// For each variant and metering, in the order of `Engine::load`.
+    modules: [OnceCell<Arc<Loaded>>; 4],
 }
 
 /// Which of an image's modules runs a command.
@@ -227,14 +277,7 @@ impl Program {
         for (host, guest) in &source.files {
             system = system.read_only_dir(host, guest);
         }
-        Ok(Self {
-            source,
-            system: system.build()?,
-            usual_fuel: OnceCell::new(),
-            usual_deadline: OnceCell::new(),
-            alternative_fuel: OnceCell::new(),
-            alternative_deadline: OnceCell::new(),
-        })
+        Ok(Self { source, system: system.build()?, modules: std::array::from_fn(|_| OnceCell::new()) })
     }
 
     pub(crate) fn variant(&self, exec: &Exec) -> Variant {

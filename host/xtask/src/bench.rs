@@ -1,6 +1,7 @@
 //! Benches: each prints p50 and p99 beside the native program's, measured in turns in one run.
 
 mod cpu;
+mod density;
 mod native;
 mod samples;
 mod start;
@@ -18,11 +19,18 @@ pub(crate) enum Bench {
     },
     /// Computing in Python, in each metering mode.
     Cpu,
+    /// Many guests held at once in one process: the memory of each.
+    Density {
+        /// Guests.
+        #[arg(long, default_value_t = 1000)]
+        sandboxes: usize,
+    },
 }
 
 pub(crate) fn bench(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Start { runs } => start::start(*runs),
         Bench::Cpu => cpu::cpu(),
+        Bench::Density { sandboxes } => density::density(*sandboxes),
     }
 }

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use private::{Stamp, stamp};
+
 /// Why the cache cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
@@ -101,16 +103,16 @@ const STAMPS: &str = "stamps.json";
 
 #[derive(Serialize, Deserialize)]
 struct Stamps {
-    code: private::Stamp,
-    memory: Option<private::Stamp>,
+    code: Stamp,
+    memory: Option<Stamp>,
 }
 
 fn read(folder: &Path) -> io::Result<Entry> {
     let stamps: Stamps = serde_json::from_slice(&fs::read(folder.join(STAMPS))?)?;
-    let open = |name: &str, stamp: &private::Stamp| {
+    let open = |name: &str, recorded: &Stamp| {
         let file = File::open(folder.join(name))?;
         let metadata = file.metadata()?;
-        if private::stamp(&metadata)? != *stamp || !private::is_private(&metadata) {
+        if stamp(&metadata)? != *recorded || !private::is_private(&metadata) {
             return Err(io::Error::from(io::ErrorKind::InvalidData));
         }
         Ok((file, metadata.len()))
@@ -120,11 +122,11 @@ fn read(folder: &Path) -> io::Result<Entry> {
     Ok(Entry { code, memory })
 }
 
-fn write(path: &Path, bytes: &[u8]) -> io::Result<private::Stamp> {
+fn write(path: &Path, bytes: &[u8]) -> io::Result<Stamp> {
     let mut file = private::create_file(path)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    private::stamp(&file.metadata()?)
+    stamp(&file.metadata()?)
 }
 
 /// What makes a file the user's own, and the same as before, on Unix.
@@ -138,15 +140,15 @@ mod private {
     use serde::{Deserialize, Serialize};
 
     /// Changes with every write, and with a change of owner or mode.
-    #[derive(PartialEq, Eq, Serialize, Deserialize)]
-    pub(super) struct Stamp {
+    #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+    pub(crate) struct Stamp {
         len: u64,
         inode: u64,
         changed: (i64, i64),
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "Windows may not know a file's times")]
-    pub(super) fn stamp(metadata: &Metadata) -> io::Result<Stamp> {
+    pub(crate) fn stamp(metadata: &Metadata) -> io::Result<Stamp> {
         Ok(Stamp {
             len: metadata.len(),
             inode: metadata.ino(),
@@ -179,15 +181,15 @@ mod private {
     use serde::{Deserialize, Serialize};
 
     /// Changes with every write.
-    #[derive(PartialEq, Eq, Serialize, Deserialize)]
-    pub(super) struct Stamp {
+    #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+    pub(crate) struct Stamp {
         len: u64,
         created: SystemTime,
         modified: SystemTime,
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "Windows may not know a file's times")]
-    pub(super) fn stamp(metadata: &Metadata) -> io::Result<Stamp> {
+    pub(crate) fn stamp(metadata: &Metadata) -> io::Result<Stamp> {
         Ok(Stamp { len: metadata.len(), created: metadata.created()?, modified: metadata.modified()? })
     }
 

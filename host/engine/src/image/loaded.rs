@@ -29,6 +29,7 @@ pub(crate) const ENTRY_POINT: &str = "_start";
 pub(crate) struct Loaded {
     pub(crate) engine: wasmtime::Engine,
     pub(crate) pre: InstancePre<State>,
+    pub(crate) memories: MemoryPool,
     /// Bytes of memory and elements of tables that an instance starts with.
     pub(crate) minimum_memory_bytes: u64,
     pub(crate) minimum_table_elements: u64,
@@ -125,7 +126,7 @@ impl Prepared {
         // the same user, and has not been changed since (see `cache`).
         let module = unsafe { Module::deserialize_open_file(&self.engine, entry.code) }
             .map_err(|err| host("cannot load compiled code", err.into()))?;
-        link(name, self.engine, &module)
+        link(name, self, &module)
     }
 }
 
@@ -133,7 +134,8 @@ fn host(context: &str, source: sandpiper_core::BoxError) -> Error {
     Error::Host { context: context.to_owned(), source }
 }
 
-fn link(name: &str, engine: wasmtime::Engine, module: &Module) -> Result<Loaded, Error> {
+fn link(name: &str, prepared: Prepared, module: &Module) -> Result<Loaded, Error> {
+    let Prepared { engine, memories } = prepared;
     let bad = |reason: String| Error::Image { image: name.to_owned(), reason, source: None };
     match module.get_export(ENTRY_POINT) {
         Some(ExternType::Func(ty)) if ty.params().len() == 0 && ty.results().len() == 0 => {}
@@ -154,6 +156,7 @@ fn link(name: &str, engine: wasmtime::Engine, module: &Module) -> Result<Loaded,
     Ok(Loaded {
         engine,
         pre,
+        memories,
         minimum_memory_bytes: resources.max_initial_memory_size.unwrap_or(0).saturating_mul(64 << 10),
         minimum_table_elements: resources.max_initial_table_size.unwrap_or(0),
     })

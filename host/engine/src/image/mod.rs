@@ -8,5 +8,5 @@ mod split;
 pub use cache::CacheError;
 pub use source::{Alternative, ImageSource, ModuleSource};
 
-pub(crate) use cache::CompileCache;
+pub(crate) use cache::{CompileCache, Stamp, stamp};
 pub(crate) use loaded::{Compiler, ENTRY_POINT, Loaded, compile_or_load, load_cached};

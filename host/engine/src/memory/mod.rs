@@ -27,7 +27,17 @@ pub(crate) use stack::StackPool;
 pub(crate) const RESERVATION_BYTES: u64 = 4 << 30;
 
 /// Unused memories kept for the next runs of an image; more are unmapped.
-const MAX_IDLE: usize = 64;
+const MAX_IDLE: usize = 32;
+
+/// Has the C allocator give back what it keeps between what is still used; only glibc's has to be
+/// asked.
+pub(crate) fn trim_allocator() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: takes a number, and locks the allocator itself.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
 
 /// Makes the memories of one image's instances.
 #[derive(Clone, Default)]
@@ -47,6 +57,11 @@ impl MemoryPool {
     pub(crate) fn start_as(&self, image: MemoryImage) {
         let set = self.shared.image.set(image);
         debug_assert!(set.is_ok(), "a pool has one image");
+    }
+
+    /// Unmaps the memories that no instance uses.
+    pub(crate) fn trim(&self) {
+        self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 

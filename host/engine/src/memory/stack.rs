@@ -11,12 +11,19 @@ use super::{Layout, platform};
 /// Guard below a stack.
 const GUARD_BYTES: usize = 64 << 10;
 /// Unused stacks kept.
-const MAX_IDLE: usize = 64;
+const MAX_IDLE: usize = 32;
 
 /// Makes stacks and takes them back.
 #[derive(Clone, Default)]
 pub(crate) struct StackPool {
     idle: Arc<Mutex<Vec<platform::Mapping>>>,
+}
+
+impl StackPool {
+    /// Unmaps the stacks that no fiber uses.
+    pub(crate) fn trim(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }
 
 // SAFETY: each stack is page-aligned, guarded below, zero-filled when new, and handed out to one

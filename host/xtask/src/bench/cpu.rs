@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use sandpiper::{Exec, Limits, Metering, Spec};
 
 use super::native;
+use super::samples::Samples;
 use crate::{command_line, reference};
 
 /// Each prints how many seconds its work took, by its own monotonic clock.
@@ -41,7 +42,11 @@ const WORK: [(&str, &str); 10] = [
     ("sha256", "import hashlib\nb=b'x'*1000000\nwork = lambda: hashlib.sha256(b).digest()"),
 ];
 
-const TIMER: &str = "\nimport time\nwork()\ntimes=[]\nfor _ in range(7):\n start=time.perf_counter(); work(); times.append(time.perf_counter()-start)\nprint(sorted(times)[3])";
+/// Prints the seconds of each of some runs, after one that is not counted.
+const TIMER: &str = "\nimport time\nwork()\nfor _ in range(7):\n start=time.perf_counter(); work(); print(time.perf_counter()-start)";
+/// Processes of each kind, in turn, so that a noisy moment hits all alike.
+const ROUNDS: usize = 5;
+const METERINGS: [Metering; 2] = [Metering::Fuel, Metering::Deadline];
 
 pub(crate) fn cpu() -> Result<()> {
     command_line::sandpiper()?.run(&["image", "build"])?;
@@ -49,34 +54,44 @@ pub(crate) fn cpu() -> Result<()> {
     println!("native: {} ({})", native::version(&python)?, python.display());
     let engine = sandpiper::engine(&reference::cache_dir()?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    println!("{:<12} {:>10} {:>12} {:>12}", "", "native ms", "fuel", "deadline");
+    println!("p50 and p99 as multiples of the native p50");
+    println!("{:<12} {:>10} {:>9} {:>16} {:>16}", "", "native ms", "p99", "fuel", "deadline");
     let mut sums = [0.0; 2];
     for (name, source) in WORK {
         let program = format!("{source}{TIMER}");
-        let output =
-            Command::new(&python).args(["-I", "-S", "-c", &program]).output().context("native python")?;
-        ensure!(output.status.success(), "native {name}: {}", String::from_utf8_lossy(&output.stderr));
-        let native = seconds(&output.stdout)?;
-        let mut ratios = [0.0; 2];
-        for (metering, (ratio, sum)) in
-            [Metering::Fuel, Metering::Deadline].into_iter().zip(ratios.iter_mut().zip(sums.iter_mut()))
-        {
-            let limits = Limits { metering, wall: Duration::from_mins(2), ..Limits::default() };
-            let spec = Spec { limits, ..Spec::default() };
-            let exec = Exec::new(["python3", "-I", "-S", "-c", &program]);
-            let outcome = runtime.block_on(sandpiper::run(&engine, spec, exec))?;
-            ensure!(outcome.exit.success(), "{name}: {}", String::from_utf8_lossy(&outcome.stderr.bytes));
-            *ratio = seconds(&outcome.stdout.bytes)? / native;
-            *sum += ratio.ln();
+        let mut native = Samples::default();
+        let mut guest = METERINGS.map(|_| Samples::default());
+        for _ in 0..ROUNDS {
+            let output =
+                Command::new(&python).args(["-I", "-S", "-c", &program]).output().context("native python")?;
+            ensure!(output.status.success(), "native {name}: {}", String::from_utf8_lossy(&output.stderr));
+            take(&output.stdout, &mut native)?;
+            for (metering, samples) in METERINGS.into_iter().zip(&mut guest) {
+                let limits = Limits { metering, wall: Duration::from_mins(2), ..Limits::default() };
+                let spec = Spec { limits, ..Spec::default() };
+                let exec = Exec::new(["python3", "-I", "-S", "-c", &program]);
+                let outcome = runtime.block_on(sandpiper::run(&engine, spec, exec))?;
+                ensure!(outcome.exit.success(), "{name}: {}", String::from_utf8_lossy(&outcome.stderr.bytes));
+                take(&outcome.stdout.bytes, samples)?;
+            }
         }
-        let [fuel, deadline] = ratios;
-        println!("{name:<12} {:>10.2} {fuel:>10.2} x {deadline:>10.2} x", native * 1e3);
+        let base = native.quantile(0.5).as_secs_f64();
+        let ratio = |samples: &Samples, share| samples.quantile(share).as_secs_f64() / base;
+        print!("{name:<12} {:>10.2} {:>9.2}", base * 1e3, ratio(&native, 0.99));
+        for (samples, sum) in guest.iter().zip(&mut sums) {
+            print!(" {:>9.2} {:>6.2}", ratio(samples, 0.5), ratio(samples, 0.99));
+            *sum += ratio(samples, 0.5).ln();
+        }
+        println!();
     }
     let [fuel, deadline] = sums.map(|sum: f64| (sum / 10.0).exp());
-    println!("{:<12} {:>10} {fuel:>10.2} x {deadline:>10.2} x", "geo. mean", "");
+    println!("{:<12} {:>20} {fuel:>9.2} {deadline:>16.2}", "geo. mean", "");
     Ok(())
 }
 
-fn seconds(printed: &[u8]) -> Result<f64> {
-    Ok(String::from_utf8_lossy(printed).trim().parse()?)
+fn take(printed: &[u8], into: &mut Samples) -> Result<()> {
+    for line in String::from_utf8_lossy(printed).lines() {
+        into.push(Duration::try_from_secs_f64(line.parse()?)?);
+    }
+    Ok(())
 }

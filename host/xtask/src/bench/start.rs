@@ -1,11 +1,13 @@
 //! How long a fresh Python takes from nothing to a finished `print('hi')`.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use sandpiper::{Access, Engine, Exec, Mount, Spec};
+use sandpiper::{Access, Engine, EngineConfig, Exec, Image, Mount, Spec};
+use tokio::runtime::Runtime;
 
 use super::native;
 use super::samples::{Samples, print_row};
@@ -25,11 +27,12 @@ pub(crate) fn start(runs: usize) -> Result<()> {
     let workspace = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
 
-    let (mut native, mut in_process, mut whole) =
-        (Samples::default(), Samples::default(), Samples::default());
+    let [mut native, mut after_native, mut in_process, mut whole] = [(); 4].map(|()| Samples::default());
     let mut fuel = None;
     for turn in 0..runs + WARM_UP {
         let native_time = process(Command::new(&python).args(["-I", "-S", "-c", PROGRAM]))?;
+        // The native process leaves the caches full of itself; the run after this one finds its own.
+        let (first_time, _) = runtime.block_on(fresh(&engine, workspace.path()))?;
         let (time, used) = runtime.block_on(fresh(&engine, workspace.path()))?;
         let whole_time = process(
             Command::new(command.path())
@@ -38,6 +41,7 @@ pub(crate) fn start(runs: usize) -> Result<()> {
         )?;
         if turn >= WARM_UP {
             native.push(native_time);
+            after_native.push(first_time);
             in_process.push(time);
             whole.push(whole_time);
             fuel = used;
@@ -45,10 +49,40 @@ pub(crate) fn start(runs: usize) -> Result<()> {
     }
     println!("{runs} turns of each, in turn; all limits on; {} fuel a run", fuel.unwrap_or_default());
     print_row("native python3 -I -S -c", &native, &native);
-    print_row("in process, fresh sandbox", &in_process, &native);
+    print_row("in process, right after native", &after_native, &native);
+    print_row("in process, after another such run", &in_process, &native);
     print_row("sandpiper run, whole process", &whole, &native);
+    empty(&runtime)
+}
+
+/// Whole runs of a module that does nothing: what the sandbox itself costs, on one core.
+fn empty(runtime: &Runtime) -> Result<()> {
+    const RUNS: u32 = 20_000;
+    let folder = tempfile::tempdir()?;
+    let module = folder.path().join("empty.wasm");
+    fs::write(&module, EMPTY)?;
+    let engine = Engine::new(EngineConfig::default())?;
+    let run = || -> Result<()> {
+        let mounts = vec![Mount::new(folder.path(), "/workspace", Access::ReadWrite)?];
+        let spec = Spec { image: Image::File(module.clone()), mounts, ..Spec::default() };
+        let outcome = runtime.block_on(sandpiper::run(&engine, spec, Exec::new(["empty"])))?;
+        ensure!(outcome.exit.success(), "the empty module ended with {:?}", outcome.exit);
+        Ok(())
+    };
+    run()?;
+    let start = Instant::now();
+    for _ in 0..RUNS {
+        run()?;
+    }
+    println!(
+        "an empty module: {:.0} whole runs a second on one core",
+        f64::from(RUNS) / start.elapsed().as_secs_f64()
+    );
     Ok(())
 }
+
+/// `(module (memory (export "memory") 1) (func (export "_start")))`
+const EMPTY: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x05\x03\x01\0\x01\x07\x13\x02\x06memory\x02\0\x06_start\0\0\x0a\x04\x01\x02\0\x0b";
 
 /// A sandbox from nothing to its end, as `sandpiper::run` does it.
 async fn fresh(engine: &Engine, workspace: &Path) -> Result<(Duration, Option<u64>)> {
