@@ -14,7 +14,7 @@ use crate::{render, surroundings};
 
 pub(crate) fn image(command: ImageCommand) -> Result<ExitCode> {
     let cache = surroundings::cache_dir()?;
-    let store = ImageStore::open(&cache)?;
+    let store = ImageStore::open(&cache).map_err(in_cache)?;
     match command {
         ImageCommand::List { json } => list(&store, json)?,
         ImageCommand::Build { name } => {
@@ -26,7 +26,11 @@ pub(crate) fn image(command: ImageCommand) -> Result<ExitCode> {
             let progress = Bar::new();
             let image = store.pull(&name, &Source::parse(&from), &progress);
             progress.finish();
-            say_ready(&image?);
+            say_ready(&image.map_err(|err| match err {
+                // The same kind of error, but about what was to be pulled.
+                err @ ImageError::Io { .. } if !Path::new(&from).exists() => err.into(),
+                err => in_cache(err),
+            })?);
         }
         ImageCommand::Verify { name } => {
             let image = installed(&store, &name)?;
@@ -46,7 +50,7 @@ pub(crate) fn engine_for(image: &sandpiper::Image) -> Result<Engine> {
     let cache = surroundings::cache_dir()?;
     let mut config = match image {
         sandpiper::Image::Named(name) => {
-            let store = ImageStore::open(&cache)?;
+            let store = ImageStore::open(&cache).map_err(in_cache)?;
             let found = match store.find(name)? {
                 Some(found) => found,
                 None => build(&cache, name)?,
@@ -83,8 +87,19 @@ fn build(cache: &Path, name: &str) -> Result<Image> {
             }
             .into()
         }
-        err => err.into(),
+        err => in_cache(err),
     })
+}
+
+/// An error of the cache's folder with its next step.
+fn in_cache(err: ImageError) -> anyhow::Error {
+    let is_io = matches!(err, ImageError::Io { .. });
+    let err = anyhow::Error::from(err);
+    if !is_io {
+        return err;
+    }
+    let hint = "name a folder that can be written, and has room, with SANDPIPER_CACHE".to_owned();
+    Hinted { message: crate::report::text(&err), hint }.into()
 }
 
 /// Compiles the image's module into the cache, so that the first run is not the slow one.

@@ -1,7 +1,7 @@
 //! Images as one file: a gzipped tar of the image's folder, the same bytes for the same image.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::{Component, Path};
 
 use flate2::Compression;
@@ -44,6 +44,7 @@ pub(crate) fn unpack(archive: &Path, to: &Path) -> Result<(), ImageError> {
     let file = File::open(archive).map_err(ImageError::io("open", archive))?;
     let mut tar = tar::Archive::new(GzDecoder::new(io::BufReader::new(file)));
     let (mut files, mut bytes) = (0, 0);
+    let mut buffer = vec![0; 1 << 16];
     for entry in tar.entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
         let path = entry.path().map_err(broken)?.into_owned();
@@ -63,7 +64,11 @@ pub(crate) fn unpack(archive: &Path, to: &Path) -> Result<(), ImageError> {
             fs::create_dir_all(folder).map_err(ImageError::io("create", folder))?;
         }
         let mut file = File::create_new(&target).map_err(ImageError::io("create", &target))?;
-        io::copy(&mut entry, &mut file).map_err(broken)?;
+        loop {
+            let count = entry.read(&mut buffer).map_err(broken)?;
+            let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
+            file.write_all(bytes).map_err(ImageError::io("write", &target))?;
+        }
     }
     Ok(())
 }
