@@ -82,7 +82,7 @@ impl Process {
     ) -> Attempt<usize> {
         let mut shared = offset.is_none().then(|| description.offset());
         let start = shared.as_deref().copied().or(offset).unwrap_or(0);
-        let mut at = checked_offset(start)?;
+        let mut at = checked_offset(start, vectors)?;
         let mut done = 0;
         for range in vectors.ranges() {
             let bytes = memory.get_mut(range).ok_or(Errno::FAULT)?;
@@ -137,10 +137,14 @@ impl Call {
     }
 }
 
-/// An offset that every host can take.
+/// An offset that every host and file system can take, the end of the transfer too.
 ///
 /// # Errors
-/// `INVAL` beyond 63 bits, as `pread` has it.
-pub(super) fn checked_offset(offset: u64) -> Result<u64, Errno> {
-    i64::try_from(offset).map(|_| offset).map_err(|_| Errno::INVAL)
+/// `INVAL` beyond 63 bits, as Linux has it.
+pub(super) fn checked_offset(offset: u64, vectors: &Vectors) -> Result<u64, Errno> {
+    let end = u64::try_from(vectors.total()).ok().and_then(|total| offset.checked_add(total));
+    match end.map(i64::try_from) {
+        Some(Ok(_)) => Ok(offset),
+        _ => Err(Errno::INVAL),
+    }
 }

@@ -87,7 +87,7 @@ impl Process {
         let flags = description.flags();
         let mut shared = offset.is_none().then(|| description.offset());
         let append = flags.has(FdFlags::APPEND) && offset.is_none();
-        let mut at = checked_offset(shared.as_deref().copied().or(offset).unwrap_or(0))?;
+        let mut at = checked_offset(shared.as_deref().copied().or(offset).unwrap_or(0), vectors)?;
         let mut done = 0;
         for range in vectors.ranges() {
             let bytes = memory.get(range).ok_or(Errno::FAULT)?;
