@@ -10,6 +10,7 @@ mod house;
 mod invariants;
 mod limits;
 mod modules;
+mod preview1;
 mod program;
 mod python;
 mod readme;
