@@ -11,6 +11,7 @@ mod descriptors;
 mod directories;
 mod file_metadata;
 mod open;
+mod outward;
 mod path_metadata;
 mod poll;
 mod process;

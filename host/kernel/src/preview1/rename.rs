@@ -14,7 +14,9 @@ impl Process {
     ///
     /// # Errors
     /// `BADF`, `NOTDIR`, `NOTCAPABLE`, `FAULT`, `ISDIR`, `NOTEMPTY`, `INVAL` into itself, `BUSY` for a
-    /// mount point, `ROFS`, `XDEV` between mounts, those of a path, the host's.
+    /// mount point, `ROFS`, `XDEV` between mounts and for a directory too large to be looked through for
+    /// symlinks, `PERM` (recorded) for a symlink that would lead out of its mount, those of a path, the
+    /// host's.
     #[expect(clippy::too_many_arguments, reason = "the witx's own signature")]
     pub fn path_rename(
         &mut self,
@@ -41,9 +43,9 @@ impl Process {
     /// Gives a file a second name within one mount. Without `SYMLINK_FOLLOW` a symlink itself gets it.
     ///
     /// # Errors
-    /// `BADF`, `NOTDIR`, `NOTCAPABLE`, `FAULT`, `INVAL`, `EXIST`, `PERM` for a directory, `ROFS` also
-    /// when only the old name's mount is read-only, `XDEV` between mounts, those of a path, a budget's,
-    /// the host's.
+    /// `BADF`, `NOTDIR`, `NOTCAPABLE`, `FAULT`, `INVAL`, `EXIST`, `PERM` for a directory and (recorded)
+    /// for a symlink that would lead out of its mount, `ROFS` also when only the old name's mount is
+    /// read-only, `XDEV` between mounts, those of a path, a budget's, the host's.
     #[expect(clippy::too_many_arguments, reason = "the witx's own signature")]
     pub fn path_link(
         &mut self,
@@ -84,6 +86,7 @@ impl Process {
         } else if new.slash && !entry.is(FileKind::Directory) {
             return Err(Errno::NOTDIR.into());
         }
+        self.check_links_moved(&old, &entry, &new)?;
         old.parent.directory.rename(&view, &old.text, &new.parent.directory, &new.text)?;
         if let (Directory::Host(_), Some(replaced)) = (&new.parent.directory, new.entry) {
             // Two names of one file stay two names: then nothing was replaced.
@@ -113,6 +116,7 @@ impl Process {
         if new.slash {
             return Err(Errno::NOENT.into());
         }
+        self.check_links_moved(&old, &entry, &new)?;
         old.parent.directory.link(&view, &old.text, &new.parent.directory, &new.text)
     }
 

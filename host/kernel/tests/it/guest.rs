@@ -250,9 +250,13 @@ impl Guest {
     }
 
     pub fn symlink(&mut self, target: &str, path: &str) -> Result<(), Fault> {
+        self.symlink_at(target, ROOT, path)
+    }
+
+    pub fn symlink_at(&mut self, target: &str, fd: u32, path: &str) -> Result<(), Fault> {
         let (target_at, target_length) = self.put(OTHER_PATHS, target.as_bytes());
         let (at, length) = self.put(PATHS, path.as_bytes());
-        self.process.path_symlink(&mut self.memory, target_at, target_length, ROOT, at, length)
+        self.process.path_symlink(&mut self.memory, target_at, target_length, fd, at, length)
     }
 
     pub fn readlink(&mut self, path: &str) -> Result<String, Fault> {

@@ -216,6 +216,83 @@ fn a_link_in_a_mount_may_not_lead_out_of_it() {
 }
 
 #[test]
+fn a_link_in_a_mount_goes_up_at_its_start_alone() {
+    let (host, mut guest) = workspace();
+    // By its names `here/../x` stays; but what is above `here` is above the mount.
+    guest.symlink(".", "/workspace/here").unwrap();
+    assert_eq!(guest.symlink("here/../x", "/workspace/l"), errno(Errno::PERM));
+    guest.assert_denied("path_symlink", "/workspace/l", DenialReason::Escape);
+    assert_eq!(guest.symlink("here/x", "/workspace/l"), Ok(()));
+    assert_eq!(std::fs::read_link(host.path().join("l")).unwrap().to_str(), Some("here/x"));
+}
+
+#[test]
+fn a_link_does_not_move_to_where_it_leads_out() {
+    let (host, mut guest) = workspace();
+    guest.mkdir("/workspace/a").unwrap();
+    guest.mkdir("/workspace/a/b").unwrap();
+    guest.symlink("../../x", "/workspace/a/b/l").unwrap();
+    for up in ["/workspace/l", "/workspace/a/l"] {
+        assert_eq!(guest.rename("/workspace/a/b/l", up), errno(Errno::PERM), "{up}");
+        guest.assert_denied("path_rename", "/workspace/a/b/l", DenialReason::Escape);
+        assert_eq!(guest.link("/workspace/a/b/l", up, 0), errno(Errno::PERM), "{up}");
+        guest.assert_denied("path_link", "/workspace/a/b/l", DenialReason::Escape);
+        assert_eq!(guest.stat(up), errno(Errno::NOENT));
+    }
+    assert_eq!(guest.rename("/workspace/a/b", "/workspace/b"), errno(Errno::PERM));
+    guest.assert_denied("path_rename", "/workspace/a/b", DenialReason::Escape);
+    assert_eq!(guest.rename("/workspace/a/b/l", "/workspace/a/b/m"), Ok(()));
+    guest.mkdir("/workspace/a/c").unwrap();
+    assert_eq!(guest.rename("/workspace/a/b/m", "/workspace/a/c/m"), Ok(()));
+    assert_eq!(guest.rename("/workspace/a/b", "/workspace/b"), Ok(()));
+    assert!(host.path().join("a/c/m").is_symlink());
+}
+
+#[test]
+fn a_directory_moves_up_with_the_links_that_stay_inside() {
+    let (_host, mut guest) = workspace();
+    for path in ["/workspace/a", "/workspace/a/b", "/workspace/a/b/c"] {
+        guest.mkdir(path).unwrap();
+    }
+    guest.symlink("../d", "/workspace/a/b/c/l").unwrap();
+    assert_eq!(guest.rename("/workspace/a/b", "/workspace/b"), Ok(()));
+    assert_eq!(guest.rename("/workspace/b/c", "/workspace/c"), Ok(()));
+    guest.mkdir("/workspace/d").unwrap();
+    assert_eq!(guest.stat("/workspace/c/l").unwrap(), guest.stat("/workspace/d").unwrap());
+}
+
+#[test]
+fn links_of_the_hosts_own_that_lead_out_can_be_moved() {
+    let (host, mut guest) = workspace();
+    guest.mkdir("/workspace/a").unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("../../../outside", host.path().join("a/l")).unwrap();
+    #[cfg(windows)]
+    std::os::windows::fs::symlink_file("..\\..\\..\\outside", host.path().join("a/l")).unwrap();
+    assert_eq!(guest.rename("/workspace/a/l", "/workspace/l"), Ok(()));
+    assert!(host.path().join("l").is_symlink());
+}
+
+#[test]
+fn a_directory_that_moved_since_it_was_opened_does_not_hide_how_deep_it_is() {
+    let (_host, mut guest) = workspace();
+    for path in ["/workspace/a", "/workspace/a/b", "/workspace/a/b/c"] {
+        guest.mkdir(path).unwrap();
+    }
+    let moved = guest.open("/workspace/a/b/c", DIRECTORY, RDONLY).unwrap();
+    assert_eq!(guest.symlink_at("../../../x", moved, "before"), Ok(()));
+    guest.unlink("/workspace/a/b/c/before").unwrap();
+    guest.rename("/workspace/a/b/c", "/workspace/c").unwrap();
+    assert_eq!(guest.symlink_at("../../../x", moved, "l"), errno(Errno::PERM));
+    // Nor with the old path made to lead to it again.
+    guest.rmdir("/workspace/a/b").unwrap();
+    guest.symlink("..", "/workspace/a/b").unwrap();
+    assert_eq!(guest.stat("/workspace/a/b/c").unwrap(), guest.stat("/workspace/c").unwrap());
+    assert_eq!(guest.symlink_at("../../../x", moved, "l"), errno(Errno::PERM));
+    assert_eq!(guest.symlink_at("x", moved, "l"), Ok(()));
+}
+
+#[test]
 fn the_bin_directory_and_the_commands_can_be_listed() {
     let (_host, mut guest) = workspace();
     assert_eq!(guest.list("/usr/bin"), Ok(vec!["python3".to_owned(), "sh".to_owned()]));
