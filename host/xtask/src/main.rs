@@ -1,7 +1,8 @@
-//! The tasks of this repository: `cargo xtask images`, `test`, `bench`, `reference`.
+//! The tasks of this repository: `cargo xtask images`, `test`, `fuzz`, `bench`, `reference`.
 
 mod bench;
 mod command_line;
+mod fuzz;
 mod reference;
 mod test;
 
@@ -23,6 +24,8 @@ enum Task {
     Reference,
     /// Run every test: with nextest where it is installed, and the examples in the documentation.
     Test,
+    /// Fuzz the kernel, guided by coverage.
+    Fuzz(fuzz::Fuzz),
     /// Measure, beside native programs in the same run.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -36,6 +39,7 @@ fn main() -> Result<()> {
             Ok(())
         }
         Task::Test => test::test(),
+        Task::Fuzz(fuzz) => fuzz::fuzz(&fuzz),
         Task::Bench(bench) => bench::bench(&bench),
     }
 }

@@ -1,6 +1,5 @@
 //! The descriptor table, rights, and what preopens look like.
 
-use proptest::prelude::*;
 use sandpiper_core::DenialReason;
 use sandpiper_kernel::Errno;
 
@@ -156,71 +155,4 @@ fn no_descriptor_is_a_socket() {
         assert_eq!(process.sock_shutdown(fd, 0), errno(Errno::NOTSOCK));
     }
     assert_eq!(process.sock_shutdown(4, 0), errno(Errno::BADF));
-}
-
-#[derive(Clone, Debug)]
-enum Action {
-    Open,
-    Close(u32),
-    Renumber(u32, u32),
-}
-
-fn actions() -> impl Strategy<Value = Vec<Action>> {
-    let action = prop_oneof![
-        Just(Action::Open),
-        (0..20_u32).prop_map(Action::Close),
-        (0..20_u32, 0..20_u32).prop_map(|(from, to)| Action::Renumber(from, to)),
-    ];
-    proptest::collection::vec(action, 0..60)
-}
-
-proptest! {
-    #[test]
-    fn the_table_behaves_as_a_map_from_numbers_to_files(actions in actions()) {
-        let host = tempfile::TempDir::new().unwrap();
-        let mut guest = limited(host.path(), |limits| limits.descriptors = 12);
-        // The model: which file each number has; files are told apart by their inode numbers.
-        let mut model = std::collections::BTreeMap::new();
-        for fd in 0..4 {
-            model.insert(fd, guest.fstat(fd).unwrap());
-        }
-        for (index, action) in actions.into_iter().enumerate() {
-            match action {
-                Action::Open => {
-                    let free = (0..12).find(|fd| !model.contains_key(fd));
-                    let path = format!("/tmp/{index}");
-                    let root = model.get(&ROOT).map(|stat| stat.kind);
-                    let expected = match (root, free) {
-                        (None, _) => errno(Errno::BADF),
-                        (Some(KIND_DIRECTORY), Some(fd)) => Ok(fd),
-                        (Some(KIND_DIRECTORY), None) => errno(Errno::MFILE),
-                        (Some(_), _) => errno(Errno::NOTDIR),
-                    };
-                    prop_assert_eq!(guest.open(&path, CREAT, ALL_RIGHTS), expected);
-                    if let Ok(fd) = expected {
-                        model.insert(fd, guest.fstat(fd).unwrap());
-                    }
-                }
-                Action::Close(fd) => {
-                    let expected = if model.remove(&fd).is_some() { Ok(()) } else { errno(Errno::BADF) };
-                    prop_assert_eq!(guest.close(fd), expected);
-                }
-                Action::Renumber(from, to) => {
-                    let expected = match model.get(&from).copied() {
-                        Some(stat) if to < 12 => {
-                            model.remove(&from);
-                            model.insert(to, stat);
-                            Ok(())
-                        }
-                        _ => errno(Errno::BADF),
-                    };
-                    prop_assert_eq!(guest.process.fd_renumber(from, to), expected);
-                }
-            }
-            for fd in 0..20 {
-                let expected = model.get(&fd).map(|stat| stat.ino).ok_or(sandpiper_kernel::Fault::Errno(Errno::BADF));
-                prop_assert_eq!(guest.fstat(fd).map(|stat| stat.ino), expected, "fd {}", fd);
-            }
-        }
-    }
 }

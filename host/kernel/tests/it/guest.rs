@@ -240,13 +240,21 @@ impl Guest {
     }
 
     pub fn rmdir(&mut self, path: &str) -> Result<(), Fault> {
+        self.rmdir_at(ROOT, path)
+    }
+
+    pub fn rmdir_at(&mut self, fd: u32, path: &str) -> Result<(), Fault> {
         let (at, length) = self.put(PATHS, path.as_bytes());
-        self.process.path_remove_directory(&mut self.memory, ROOT, at, length)
+        self.process.path_remove_directory(&mut self.memory, fd, at, length)
     }
 
     pub fn unlink(&mut self, path: &str) -> Result<(), Fault> {
+        self.unlink_at(ROOT, path)
+    }
+
+    pub fn unlink_at(&mut self, fd: u32, path: &str) -> Result<(), Fault> {
         let (at, length) = self.put(PATHS, path.as_bytes());
-        self.process.path_unlink_file(&mut self.memory, ROOT, at, length)
+        self.process.path_unlink_file(&mut self.memory, fd, at, length)
     }
 
     pub fn symlink(&mut self, target: &str, path: &str) -> Result<(), Fault> {
@@ -260,9 +268,13 @@ impl Guest {
     }
 
     pub fn readlink(&mut self, path: &str) -> Result<String, Fault> {
+        self.readlink_at(ROOT, path)
+    }
+
+    pub fn readlink_at(&mut self, fd: u32, path: &str) -> Result<String, Fault> {
         let (at, length) = self.put(PATHS, path.as_bytes());
         self.process
-            .path_readlink(&mut self.memory, ROOT, at, length, BUFFER, 5000, RESULT)
+            .path_readlink(&mut self.memory, fd, at, length, BUFFER, 5000, RESULT)
             .map(|()| String::from_utf8(self.bytes_at(BUFFER, self.u32_at(RESULT))).unwrap())
     }
 
@@ -353,6 +365,17 @@ impl Guest {
 
     pub fn block_on<T>(&mut self, work: impl AsyncFnOnce(&mut Process, &mut [u8]) -> T) -> T {
         self.runtime.block_on(work(&mut self.process, &mut self.memory))
+    }
+
+    /// A descriptor's kind, flags, rights and inheriting rights.
+    pub fn fdstat(&mut self, fd: u32) -> Result<(u8, u32, u64, u64), Fault> {
+        self.process.fd_fdstat_get(&mut self.memory, fd, RESULT)?;
+        let flags = u32::from(self.bytes_at(RESULT + 2, 1)[0]);
+        Ok((self.bytes_at(RESULT, 1)[0], flags, self.u64_at(RESULT + 8), self.u64_at(RESULT + 16)))
+    }
+
+    pub fn tell(&mut self, fd: u32) -> Result<u64, Fault> {
+        self.process.fd_tell(&mut self.memory, fd, RESULT).map(|()| self.u64_at(RESULT))
     }
 
     /// The output so far, in order.

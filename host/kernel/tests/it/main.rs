@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 #![allow(clippy::many_single_char_names, reason = "the raw words of a call have no meaning")]
 
+mod choices;
+mod descriptor_model;
 mod descriptors;
 mod devices;
 mod directories;
 mod files;
+mod fuzz;
 mod guest;
 mod hostile;
 mod mounts;
