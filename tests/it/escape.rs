@@ -200,6 +200,7 @@ escapes! {
     names_of_the_host_do_not_show
     nul_and_slashes_in_names
     processes_and_threads_are_not_there
+    recursion_within_c_is_pythons_error
     rename_does_not_cross_mounts
     symlink_loops_end
     system_files_are_not_changed

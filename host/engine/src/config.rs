@@ -5,9 +5,9 @@ use std::sync::Arc;
 use sandpiper_core::Metering;
 use wasmtime::{Config, MemoryCreator, OptLevel, StackCreator};
 
-/// WebAssembly stack of a guest. Below 2 MiB CPython traps in deep recursion before its own
-/// recursion limits raise `RecursionError`.
-const WASM_STACK_BYTES: usize = 2 << 20;
+/// WebAssembly stack of a guest. CPython lets C recurse 5,000 deep on WASI before it raises
+/// `RecursionError`, and says that this takes 8 MiB (`Tools/wasm/wasi.py`); with less it traps.
+const WASM_STACK_BYTES: usize = 8 << 20;
 /// Stack that host functions may use on top.
 const HOST_STACK_BYTES: usize = 256 << 10;
 

@@ -202,6 +202,15 @@ mod tests {
     }
 
     #[test]
+    fn discarded_memory_is_zeros_and_the_rest_stays() {
+        let mut mapping = platform::Mapping::new(LAYOUT, None).unwrap();
+        bytes(&mapping).fill(0xEE);
+        mapping.discard(1 << 16).unwrap();
+        assert!(bytes(&mapping)[..1 << 16].iter().all(|byte| *byte == 0));
+        assert!(bytes(&mapping)[1 << 16..].iter().all(|byte| *byte == 0xEE));
+    }
+
+    #[test]
     fn growth_after_a_reset_shows_zeros() {
         let mut mapping = platform::Mapping::new(LAYOUT, None).unwrap();
         mapping.grow_to(LAYOUT.minimum + (1 << 16)).unwrap();

@@ -10,6 +10,9 @@ use super::{Layout, platform};
 
 /// Guard below a stack.
 const GUARD_BYTES: usize = 64 << 10;
+/// What stays resident of an unused stack: more than usual programs reach. A guest's deepest
+/// recursion is not kept.
+const KEEP_RESIDENT_BYTES: usize = 256 << 10;
 /// Unused stacks kept.
 const MAX_IDLE: usize = 32;
 
@@ -78,7 +81,10 @@ unsafe impl StackMemory for PooledStack {
 
 impl Drop for PooledStack {
     fn drop(&mut self) {
-        let Some(mapping) = self.mapping.take() else { return };
+        let Some(mut mapping) = self.mapping.take() else { return };
+        if mapping.discard(mapping.accessible().saturating_sub(KEEP_RESIDENT_BYTES)).is_err() {
+            return;
+        }
         let mut idle = self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MAX_IDLE {
             idle.push(mapping);

@@ -119,6 +119,20 @@ impl Mapping {
         self.map_zeros(image.map_or(0, MemoryImage::len), self.layout.minimum)
     }
 
+    /// Gives the memory before `len` back to the system; it reads as zeros again.
+    pub(super) fn discard(&mut self, len: usize) -> io::Result<()> {
+        #[cfg(target_os = "linux")]
+        {
+            use rustix::mm::{Advice, madvise};
+
+            debug_assert!(len <= self.accessible, "what is discarded is accessible");
+            // SAFETY: the range is anonymous memory of this mapping, which no instance uses now.
+            unsafe { madvise(self.at(0), len, Advice::LinuxDontNeed) }.map_err(Into::into)
+        }
+        #[cfg(not(target_os = "linux"))]
+        self.map_zeros(0, len)
+    }
+
     /// Copies the image over the pages that were written, and gives those beyond a bound back to
     /// the system.
     #[cfg(target_os = "linux")]

@@ -102,6 +102,19 @@ impl Mapping {
         self.fill(image)
     }
 
+    /// Gives the memory before `len` back to the system; it reads as zeros again.
+    pub(super) fn discard(&mut self, len: usize) -> io::Result<()> {
+        if len == 0 {
+            return Ok(());
+        }
+        // SAFETY: the range was committed by this mapping and no instance uses it.
+        let given_back = unsafe {
+            VirtualFree(self.base().cast(), len, MEM_DECOMMIT) != 0
+                && !VirtualAlloc(self.base().cast(), len, MEM_COMMIT, PAGE_READWRITE).is_null()
+        };
+        if given_back { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
     fn fill(&mut self, image: Option<&MemoryImage>) -> io::Result<()> {
         self.grow_to(self.layout.minimum)?;
         if let Some(image) = image {
