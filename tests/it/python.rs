@@ -125,6 +125,58 @@ fn packages_come_from_a_path_or_a_venv() {
 }
 
 #[test]
+fn an_import_uses_what_the_program_has_put_in_the_way() {
+    let (folder, spec) = workspace();
+    for (program, printed) in [
+        (
+            "import xml.etree.ElementTree as e; print(type(e.Element.__init__).__name__)",
+            "wrapper_descriptor\n",
+        ),
+        (
+            "import sys; sys.modules['_elementtree'] = None; import xml.etree.ElementTree as e; print(type(e.Element.__init__).__name__)",
+            "function\n",
+        ),
+        ("import cmd; print(len(cmd.IDENTCHARS))", "63\n"),
+    ] {
+        assert_prints(&python(spec.clone(), program), printed);
+    }
+    std::fs::write(folder.path().join("string.py"), "ascii_letters, digits = 'a', '1'").unwrap();
+    assert_prints(&python(spec, "import cmd; print(cmd.IDENTCHARS)"), "a1_\n");
+}
+
+#[test]
+fn a_ready_module_is_as_if_imported_now() {
+    let program = "import decimal, xml.parsers.expat.errors as e\nprint(e.__name__, [n for n in vars(decimal) if 'sandpiper' in n])";
+    assert_prints(&python(Spec::default(), program), "pyexpat.errors []\n");
+}
+
+#[test]
+fn wrong_arguments_are_the_programs_fault_before_anything_is_refused() {
+    for (call, error) in [
+        ("os.execv('a', [])", "ValueError"),
+        ("os.execv('a', [''])", "ValueError"),
+        ("os.execv('a', 'b')", "TypeError"),
+        ("os.execve('a', ['a'], {'A=B': 'c'})", "ValueError"),
+        ("os.execve('a', ['a'], {'A': 'b\\0'})", "ValueError"),
+        ("os.execvpe('a', [], None)", "ValueError"),
+        ("os.execv('a', ['a'])", "OSError"),
+        ("os.execvpe('a', ['a'], {'A': 'b'})", "OSError"),
+        ("hashlib.scrypt(b'', salt=b'', n=2, r=1, p=1, maxmem=-1)", "ValueError"),
+        ("hashlib.scrypt(b'', salt=b'', n=2, r=1, p=1, maxmem=None)", "TypeError"),
+    ] {
+        let program =
+            format!("import hashlib, os\ntry: {call}\nexcept Exception as e: print(type(e).__name__)");
+        assert_prints(&python(Spec::default(), &program), &format!("{error}\n"));
+    }
+}
+
+#[test]
+fn what_is_refused_has_a_name_and_a_signature() {
+    let program = "import inspect, os, subprocess\nprint(os.system.__name__, inspect.signature(os.system), hasattr(os, 'posix_spawn'))";
+    assert_prints(&python(Spec::default(), program), "system (*args, **kwargs) True\n");
+}
+
+#[test]
 fn what_wasi_lacks_says_so_and_is_told() {
     for (program, error, feature) in [
         ("import threading; threading.Thread(target=print).start()", "RuntimeError", "threads"),

@@ -120,6 +120,8 @@ def _adjust_hashlib(module):
         return _sandpiper.pbkdf2_hmac(hash_name.lower().replace('-', ''), password, salt, iterations, dklen)
 
     def scrypt(password, *, salt, n, r, p, maxmem=0, dklen=64):
+        if maxmem < 0:
+            raise ValueError('maxmem must be positive and smaller than 2147483647')
         return _sandpiper.scrypt(password, salt, n, r, p, maxmem or 32 * 1024 * 1024, dklen)
 
     for function in (pbkdf2_hmac, scrypt):
@@ -143,18 +145,55 @@ _ADJUSTMENTS = {
 def _refuse_processes():
     """Gives os the functions that a POSIX program expects; all of them refuse."""
     import os
-    for name in ('system', 'popen', 'posix_spawn', 'posix_spawnp', 'execl', 'execle', 'execlp', 'execlpe',
-                 'execv', 'execve', 'execvp', 'execvpe', 'spawnl', 'spawnle', 'spawnlp', 'spawnlpe', 'spawnv',
-                 'spawnve', 'spawnvp', 'spawnvpe', 'kill', 'killpg', 'wait', 'waitpid'):
+    for name in ('system', 'popen', 'spawnl', 'spawnle', 'spawnlp', 'spawnlpe', 'spawnv', 'spawnve', 'spawnvp',
+                 'spawnvpe', 'kill', 'killpg', 'wait', 'waitpid'):
         setattr(os, name, _refuse(OSError, 'processes', f'os.{name}'))
+    refuse_execv = _refuse(OSError, 'processes', 'os.execv')
+    refuse_execve = _refuse(OSError, 'processes', 'os.execve')
+
+    # os has the others of their family over these two. Wrong arguments are the program's fault first.
+    def execv(path, argv, /):
+        _check_arguments('execv', os.fsencode(path), argv)
+        refuse_execv()
+
+    def execve(path, argv, env):
+        _check_arguments('execve', os.fsencode(path) if not isinstance(path, int) else b'', argv)
+        for key, value in env.items():
+            if b'=' in os.fsencode(key):
+                raise ValueError('illegal environment variable name')
+            _check_no_null(os.fsencode(key) + os.fsencode(value))
+        refuse_execve()
+
+    for function in (execv, execve):
+        function.__module__ = 'posix'
+        function.__qualname__ = function.__name__
+        setattr(os, function.__name__, function)
 
     def get(name):
-        # The standard library asks whether there is a fork, and must hear no; a program gets the refusal.
-        if name in ('fork', 'forkpty') and not _is_asked_by_standard_library():
+        # The standard library asks whether these are there, and must hear no; a program gets the refusal.
+        if name in ('fork', 'forkpty', 'posix_spawn', 'posix_spawnp') and not _is_asked_by_standard_library():
             return _refuse(OSError, 'processes', f'os.{name}')
         raise AttributeError(f"module 'os' has no attribute {name!r}")
 
     os.__getattr__ = get
+
+
+def _check_arguments(name, path, argv):
+    import os
+    _check_no_null(path)
+    if not isinstance(argv, (tuple, list)):
+        raise TypeError(f'{name}() arg 2 must be a tuple or list')
+    if not argv:
+        raise ValueError(f'{name}() arg 2 must not be empty')
+    for argument in argv:
+        _check_no_null(os.fsencode(argument))
+    if not argv[0]:
+        raise ValueError(f'{name}() arg 2 first element cannot be empty')
+
+
+def _check_no_null(text):
+    if b'\0' in text:
+        raise ValueError('embedded null byte')
 
 
 def _is_asked_by_standard_library():
@@ -199,6 +238,8 @@ _CODE = {}
 _READY = {}
 # Name -> the names that importing it imports.
 _CLOSURES = {}
+# Name -> its spec, in place of which the import machinery puts one of its own.
+_SPECS = {}
 # Name -> functions for atexit that importing it registers.
 _EXITS = {}
 # Names of _READY that the program has.
@@ -231,7 +272,7 @@ class _ReadyLoader(_Loader):
 
     def exec_module(self, module):
         name = module.__spec__.name
-        module.__spec__ = module.__dict__['__sandpiper_spec__']
+        module.__spec__ = _SPECS[name]
         _hand_out(name)
 
 
@@ -239,7 +280,7 @@ def _hand_out(name):
     """Makes a module of the snapshot the program's, with all that its import would have imported."""
     modules = sys.modules
     for other in _CLOSURES.get(name, ()):
-        if other not in modules and other not in _taken and not _is_shadowed(other):
+        if other not in modules:
             modules[other] = _READY[other]
             _take(other)
     _take(name)
@@ -257,6 +298,21 @@ def _take(name):
             atexit.register(function)
 
 
+def _is_ready(name):
+    """Whether importing the module would give what the snapshot has: not so when the program has put something
+    else into sys.modules for what it imports, or has a file of that name."""
+    if name not in _READY or name in _taken:
+        return False
+    modules = sys.modules
+    for other in _CLOSURES[name]:
+        if other in modules:
+            if modules[other] is not _READY[other]:
+                return False
+        elif other in _taken or _is_shadowed(other):
+            return False
+    return True
+
+
 def _is_shadowed(name):
     """Whether the program's own directories, as last listed, have the module."""
     if '.' in name or name in _FIRST:
@@ -264,11 +320,19 @@ def _is_shadowed(name):
     for entry in sys.path:
         if entry == STDLIB:
             return False
-        finder = sys.path_importer_cache.get(entry)
+        finder = sys.path_importer_cache.get(entry or _working_directory())
         names = getattr(finder, '_path_cache', None)
         if names and (name in names or f'{name}.py' in names):
             return True
     return False
+
+
+def _working_directory():
+    import posix
+    try:
+        return posix.getcwd()
+    except OSError:
+        return None
 
 
 class _StandardFinder:
@@ -276,11 +340,11 @@ class _StandardFinder:
 
     @staticmethod
     def find_spec(fullname, path=None, target=None):
-        is_ready = fullname in _READY and fullname not in _taken
-        if not is_ready and fullname not in _CODE and (fullname not in _ADJUSTMENTS or path is not None and not _is_standard(path)):
+        is_new = fullname in _READY and fullname not in _taken
+        if not is_new and fullname not in _CODE and (fullname not in _ADJUSTMENTS or path is not None and not _is_standard(path)):
             return None
         if fullname in _FIRST:
-            return _bootstrap.ModuleSpec(fullname, _ReadyLoader(fullname, None)) if is_ready else None
+            return _bootstrap.ModuleSpec(fullname, _ReadyLoader(fullname, None)) if _is_ready(fullname) else None
         if path is None:
             before = []
             for entry in sys.path:
@@ -297,7 +361,8 @@ class _StandardFinder:
         elif not _is_standard(path):
             return None
         spec = _standard_spec(fullname, path)
-        if is_ready:
+        # Asked last: by now the program's directories have been listed.
+        if _is_ready(fullname):
             spec.loader.__class__ = _ReadyLoader
         return spec
 
@@ -436,8 +501,18 @@ class _Recorder:
                     order[other] = None
                     visit(other)
                     order[other] = order.pop(other)
+            # Put there by the module itself, as pyexpat.errors is.
+            for other in _unimported(current):
+                order[other] = None
         visit(name)
         return tuple(order)
+
+
+def _unimported(parent):
+    """Submodules that no import has made."""
+    return [name for name, module in sys.modules.items()
+            if name.rpartition('.')[0] == parent and name not in _STARTED
+            and (module.__spec__ is None or module.__spec__.name != name)]
 
 
 def _read_standard_library():
@@ -530,7 +605,7 @@ def settle():
         if name in _STARTED or name.startswith('_sandpiper'):
             continue
         module = sys.modules.pop(name)
-        module.__dict__['__sandpiper_spec__'] = module.__spec__
+        _SPECS[name] = module.__spec__
         _READY[name] = module
     # A submodule that is not imported yet is not an attribute yet; setting it is the import's work.
     del sys.modules['_sandpiper_boot']

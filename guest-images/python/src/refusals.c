@@ -55,9 +55,28 @@ static PyObject *raise_refusal(PyObject *self, PyObject *args, PyObject *keyword
     return NULL;
 }
 
-static PyMethodDef refusal_method = {
-    "unsupported", (PyCFunction)(void (*)(void))raise_refusal, METH_VARARGS | METH_KEYWORDS,
-    "Raises: " WAY_OUT "."};
+#define REFUSAL_DOC "($self, /, *args, **kwargs)\n--\n\nRaises: " WAY_OUT "."
+
+/* The function's name is the last part of its subject: `system` of `os.system`. */
+static PyMethodDef *refusal_method(const char *subject)
+{
+    const char *dot = strrchr(subject, '.');
+    const char *name = dot == NULL ? subject : dot + 1;
+    size_t length = strlen(name) + 1;
+    /* Never freed: refusals are made once, while the interpreter starts. */
+    PyMethodDef *method = PyMem_Malloc(sizeof *method + 2 * length + sizeof REFUSAL_DOC);
+    if (method == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    char *name_copy = (char *)(method + 1);
+    char *doc = name_copy + length;
+    memcpy(name_copy, name, length);
+    memcpy(doc, name, length - 1);
+    memcpy(doc + length - 1, REFUSAL_DOC, sizeof REFUSAL_DOC);
+    *method = (PyMethodDef){name_copy, (PyCFunction)(void (*)(void))raise_refusal, METH_VARARGS | METH_KEYWORDS, doc};
+    return method;
+}
 
 static PyObject *refusal(PyObject *module, PyObject *args)
 {
@@ -69,7 +88,9 @@ static PyObject *refusal(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "OOUU:refusal", &exception, &number, &feature, &subject)) {
         return NULL;
     }
-    return PyCFunction_NewEx(&refusal_method, args, NULL);
+    const char *name = PyUnicode_AsUTF8(subject);
+    PyMethodDef *method = name == NULL ? NULL : refusal_method(name);
+    return method == NULL ? NULL : PyCFunction_NewEx(method, args, NULL);
 }
 
 static PyMethodDef methods[] = {
