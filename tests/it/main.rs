@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod command;
+mod cpython;
 mod escape;
 mod harness;
 mod house;
