@@ -15,7 +15,11 @@ fn rooms() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("sandpiper-kernel", BTreeSet::from(["sandpiper-core"])),
         ("sandpiper-engine", BTreeSet::from(["sandpiper-core", "sandpiper-kernel"])),
         ("sandpiper-images", BTreeSet::new()),
-        ("sandpiper", BTreeSet::from(["sandpiper-core", "sandpiper-engine", "sandpiper-images"])),
+        ("sandpiper-wall", BTreeSet::new()),
+        (
+            "sandpiper",
+            BTreeSet::from(["sandpiper-core", "sandpiper-engine", "sandpiper-images", "sandpiper-wall"]),
+        ),
         ("sandpiper-cli", BTreeSet::from(["sandpiper"])),
         ("xtask", BTreeSet::from(["sandpiper"])),
     ])
@@ -73,7 +77,7 @@ fn sources(crate_folder: &str) -> Vec<(String, String)> {
     found
 }
 
-const CRATES: [&str; 7] = ["core", "kernel", "engine", "images", "sandpiper", "cli", "xtask"];
+const CRATES: [&str; 8] = ["core", "kernel", "engine", "images", "wall", "sandpiper", "cli", "xtask"];
 
 /// Files, outside of those allowed, in which a text occurs.
 fn elsewhere(needle: &str, allowed: &[&str]) -> Vec<String> {
