@@ -121,6 +121,35 @@ impl Engine {
         trim_allocator();
     }
 
+    /// Loads what a command of a spec runs, as [`Engine::prepare`] does, so that starting it needs no
+    /// file and no thread any more; nothing where the image does not offer the command.
+    ///
+    /// # Errors
+    /// As [`Backend::create`].
+    pub async fn prepare_for(&self, spec: &Spec, exec: &Exec) -> Result<(), Error> {
+        let program = self.program(&spec.image)?;
+        if exec.argv.first().is_some_and(|command| program.offers(command)) {
+            self.load(&program, program.variant(exec), spec.limits.metering).await?;
+        }
+        Ok(())
+    }
+
+    /// The host's folders, besides mounts, whose files the guests of an image see.
+    ///
+    /// # Errors
+    /// [`Error::Image`] for an image that is not there.
+    pub fn folders(&self, image: &Image) -> Result<Vec<PathBuf>, Error> {
+        let program = self.program(image)?;
+        Ok(program.source.files.iter().map(|(host, _)| host.clone()).collect())
+    }
+
+    /// Has the epoch of a module moved, where its deadline is looked at by it.
+    pub(crate) fn tick(&self, loaded: &Loaded, metering: Metering) {
+        if metering == Metering::Deadline {
+            self.0.ticker.register(&loaded.engine);
+        }
+    }
+
     fn program(&self, image: &Image) -> Result<Arc<Program>, Error> {
         let mut programs = self.0.programs.lock().unwrap_or_else(PoisonError::into_inner);
         match image {
@@ -189,9 +218,6 @@ impl Engine {
                     source: err.into(),
                 })??
             };
-            if metering == Metering::Deadline {
-                self.0.ticker.register(&loaded.engine);
-            }
             Ok(Arc::new(loaded))
         });
         loaded.await.cloned()

@@ -55,6 +55,7 @@ impl LocalSandbox {
         let variant = self.program.variant(&exec);
         let loaded = self.engine.load(&self.program, variant, self.spec.limits.metering).await?;
         check_fits(&loaded, &self.spec.limits)?;
+        self.engine.tick(&loaded, self.spec.limits.metering);
         let env = environment(&self.program.source.env, exec.env, &cwd);
         let process =
             Process::new(Arc::clone(&self.world), &exec.argv, &env, exec.stdin, events, control.clone())?;

@@ -17,9 +17,15 @@ pub(crate) struct Ticker {
 }
 
 impl Ticker {
-    /// Has the engine's epoch moved from now on.
+    /// Has the engine's epoch moved from now on, once however often it is called.
     pub(crate) fn register(&self, engine: &wasmtime::Engine) {
-        self.engines.lock().unwrap_or_else(PoisonError::into_inner).push(engine.weak());
+        let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        let known =
+            |known: &EngineWeak| known.upgrade().is_some_and(|known| wasmtime::Engine::same(&known, engine));
+        if !engines.iter().any(known) {
+            engines.push(engine.weak());
+        }
+        drop(engines);
         self.started.get_or_init(|| {
             let engines = Arc::downgrade(&self.engines);
             std::thread::Builder::new()

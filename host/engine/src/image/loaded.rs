@@ -173,24 +173,49 @@ fn compile(
     key: &str,
     cache: Option<&CompileCache>,
 ) -> Result<Entry, CompileError> {
-    let module = |err: sandpiper_core::BoxError| CompileError::Module(err);
-    // Validated whole before it is split, so that the split sees only sound modules.
-    Module::validate(engine, wasm).map_err(|err| module(err.into()))?;
-    let split = split(wasm).map_err(|err| module(err.into()))?;
-    let (code, memory) = match &split {
-        Some(split) => (split.module.as_slice(), Some(split.memory.as_slice())),
-        None => (wasm, None),
-    };
-    let code = engine.precompile_module(code).map_err(|err| module(err.into()))?;
     let host = |context: &str, source: sandpiper_core::BoxError| {
         CompileError::Host(Error::Host { context: context.to_owned(), source })
     };
-    match cache {
-        Some(cache) => {
-            cache.store(key, &code, memory).map_err(|err| host("cannot keep compiled code", err.into()))
-        }
-        None => unnamed(&code, memory).map_err(|err| host("cannot keep compiled code", err.into())),
+    let (code, memory) = in_own_threads(|| translate(wasm, engine))
+        .map_err(|err| host("cannot start the threads that compile", err.into()))?
+        .map_err(CompileError::Module)?;
+    let kept = match cache {
+        Some(cache) => cache.store(key, &code, memory.as_deref()).map_err(Into::into),
+        None => unnamed(&code, memory.as_deref()).map_err(Into::into),
+    };
+    kept.map_err(|err| host("cannot keep compiled code", err))
+}
+
+/// The machine code of a module, and the memory that it starts with.
+fn translate(
+    wasm: &[u8],
+    engine: &wasmtime::Engine,
+) -> Result<(Vec<u8>, Option<Vec<u8>>), sandpiper_core::BoxError> {
+    // Validated whole before it is split, so that the split sees only sound modules.
+    Module::validate(engine, wasm)?;
+    let split = split(wasm)?;
+    let code = engine.precompile_module(split.as_ref().map_or(wasm, |split| &split.module))?;
+    Ok((code, split.map(|split| split.memory)))
+}
+
+/// Compiles on threads that are gone afterwards. Those of the process's own pool would stay, and a
+/// wall that is raised later may not hold for them.
+fn in_own_threads<T: Send>(compile: impl FnOnce() -> T + Send) -> Result<T, rayon::ThreadPoolBuildError> {
+    let mut threads = Vec::new();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .spawn_handler(|thread| {
+            threads.push(std::thread::Builder::new().spawn(|| thread.run())?);
+            Ok(())
+        })
+        .build()?;
+    let compiled = pool.install(compile);
+    // The pool's end is told to its threads; the wait is for them.
+    drop(pool);
+    for thread in threads {
+        // A panic while compiling has come up to here through `install`.
+        let _ = thread.join();
     }
+    Ok(compiled)
 }
 
 /// An entry in files without a name, for engines without a cache.
