@@ -15,3 +15,4 @@ mod preview1;
 mod program;
 mod python;
 mod readme;
+mod wall;

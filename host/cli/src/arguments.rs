@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use sandpiper::{Access, Image, Mount};
 
 /// Run untrusted code in a sandbox: Python and WASI programs, with every limit on.
@@ -85,6 +85,10 @@ pub(crate) struct RunArguments {
     /// Give the guest a virtual clock that starts at 2000-01-01 and jumps over sleeps.
     #[arg(long)]
     pub(crate) virtual_clock: bool,
+    /// Lock this process in too before the guest runs (Linux: Landlock and seccomp), so that a hole in
+    /// the engine alone is not enough.
+    #[arg(long, value_enum, default_value_t = WallMode::Auto)]
+    pub(crate) wall: WallMode,
     /// Print the whole outcome as one JSON object instead of streaming the output.
     #[arg(long)]
     pub(crate) json: bool,
@@ -94,6 +98,17 @@ pub(crate) struct RunArguments {
     /// The command and its arguments; with a module file, the arguments alone.
     #[arg(last = true, value_name = "CMD ARGS")]
     pub(crate) command: Vec<String>,
+}
+
+/// What to do about the wall around this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WallMode {
+    /// Raise what this system has; the outcome says which parts hold.
+    Auto,
+    /// Refuse to run where a part is missing.
+    Require,
+    /// Raise none.
+    Off,
 }
 
 #[derive(Debug, Subcommand)]

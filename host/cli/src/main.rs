@@ -7,6 +7,7 @@ mod render;
 mod report;
 mod run;
 mod surroundings;
+mod wall;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,7 @@
 //! Everything the command prints: streamed output, outcomes, errors.
 
 use base64::Engine as _;
+use sandpiper::wall::Wall;
 use sandpiper::{Captured, Control, Denial, Event, Exit, Outcome, Stream, Usage};
 use serde::Serialize;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -42,8 +43,32 @@ struct Report<'a> {
     exit_code: u8,
     usage: &'a Usage,
     denials: &'a [Denial],
+    wall: WallReport<'a>,
     stdout: Text,
     stderr: Text,
+}
+
+/// Which parts of the wall around this process hold, and why others do not.
+#[derive(Serialize)]
+struct WallReport<'a> {
+    held: Vec<&'static str>,
+    missing: Vec<MissingPart<'a>>,
+}
+
+#[derive(Serialize)]
+struct MissingPart<'a> {
+    part: &'static str,
+    reason: &'a str,
+}
+
+impl<'a> From<&'a Wall> for WallReport<'a> {
+    fn from(wall: &'a Wall) -> Self {
+        let missing = wall.missing.iter();
+        Self {
+            held: wall.held.iter().map(|part| part.name()).collect(),
+            missing: missing.map(|(part, reason)| MissingPart { part: part.name(), reason }).collect(),
+        }
+    }
 }
 
 /// Output as text, or in base64 where it is not UTF-8.
@@ -66,12 +91,13 @@ impl From<&Captured> for Text {
 }
 
 /// The outcome as one line of JSON.
-pub(crate) fn outcome_as_json(outcome: &Outcome) -> serde_json::Result<String> {
+pub(crate) fn outcome_as_json(outcome: &Outcome, wall: &Wall) -> serde_json::Result<String> {
     serde_json::to_string(&Report {
         exit: &outcome.exit,
         exit_code: outcome.exit.code(),
         usage: &outcome.usage,
         denials: &outcome.denials,
+        wall: wall.into(),
         stdout: (&outcome.stdout).into(),
         stderr: (&outcome.stderr).into(),
     })

@@ -5,13 +5,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use sandpiper::wall::Wall;
 use sandpiper::{
-    Access, Backend, Clock, Exec, Exit, Image, Limits, Metering, Mount, Outcome, Spec, Stdin, admit, collect,
+    Access, Backend, Clock, Engine, Exec, Exit, Image, Limits, Metering, Mount, Outcome, Sandbox, Spec,
+    Stdin, admit, collect,
 };
 
 use crate::arguments::RunArguments;
 use crate::report::Hinted;
-use crate::{image, render, report, surroundings};
+use crate::{image, render, report, surroundings, wall};
 
 /// Where the granted directory is, unless another place is named.
 pub(crate) const WORKSPACE: &str = "/workspace";
@@ -45,19 +47,35 @@ fn execute(arguments: &RunArguments) -> Result<ExitCode> {
     spec.check().map_err(sandpiper::Refusal::from).map_err(sandpiper::Error::from)?;
     exec.check().map_err(sandpiper::Error::from)?;
     let engine = image::engine_for(&spec.image)?;
+    let folders = sandpiper::wall_folders(&engine, &spec)?;
+    let sandbox = prepare(&engine, &spec, &exec)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let code = runtime.block_on(drive(&engine, spec, exec, arguments.json));
+    let wall = wall::raise(arguments.wall, &folders)?;
+    let code = runtime.block_on(drive(sandbox, exec, arguments.json.then_some(&wall)));
     // A read of standard input that nobody waits for any more must not keep the process.
     runtime.shutdown_background();
     code
 }
 
-async fn drive(backend: &dyn Backend, spec: Spec, exec: Exec, json: bool) -> Result<ExitCode> {
-    let admitted = admit(spec, backend.name(), backend.capabilities()).map_err(sandpiper::Error::from)?;
-    let mut sandbox = backend.create(admitted).await?;
+/// Makes the sandbox and loads what will run in it: all that takes files, and threads to compile.
+/// When it returns, this thread is the process's only one, for which alone a wall may hold.
+fn prepare(engine: &Engine, spec: &Spec, exec: &Exec) -> Result<Box<dyn Sandbox>> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().build().context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let admitted =
+            admit(spec.clone(), engine.name(), engine.capabilities()).map_err(sandpiper::Error::from)?;
+        let sandbox = engine.create(admitted).await?;
+        engine.prepare_for(spec, exec).await?;
+        Ok(sandbox)
+    })
+}
+
+/// Runs the command; with a wall to tell of, the outcome is printed as JSON.
+async fn drive(mut sandbox: Box<dyn Sandbox>, exec: Exec, json: Option<&Wall>) -> Result<ExitCode> {
     let running = sandbox.spawn(exec).await?;
     let control = running.control().clone();
     let interrupt = async {
@@ -68,7 +86,7 @@ async fn drive(backend: &dyn Backend, spec: Spec, exec: Exec, json: bool) -> Res
         std::future::pending::<Result<Outcome>>().await
     };
     let outcome = async {
-        if json {
+        if json.is_some() {
             return anyhow::Ok(collect(running).await?);
         }
         let (events, mut done, control) = running.split();
@@ -104,10 +122,9 @@ async fn drive(backend: &dyn Backend, spec: Spec, exec: Exec, json: bool) -> Res
         outcome = interrupt => outcome?,
     };
     sandbox.close().await?;
-    if json {
-        render::line(&render::outcome_as_json(&outcome)?)?;
-    } else {
-        render::end(&outcome);
+    match json {
+        Some(wall) => render::line(&render::outcome_as_json(&outcome, wall)?)?,
+        None => render::end(&outcome),
     }
     Ok(ExitCode::from(outcome.exit.code()))
 }

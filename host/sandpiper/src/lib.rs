@@ -28,6 +28,8 @@ pub use sandpiper_engine::{
     Alternative, CacheError, Engine, EngineConfig, ImageSource, ModuleSource, Notice, Notify,
 };
 pub use sandpiper_images as images;
+/// A second wall around this whole process; see [`wall_folders`] for what has to stay reachable.
+pub use sandpiper_wall as wall;
 
 /// The folder of the compile cache within a cache folder.
 pub fn compile_cache(cache: &Path) -> PathBuf {
@@ -40,6 +42,20 @@ pub fn compile_cache(cache: &Path) -> PathBuf {
 /// [`Error::Host`] when the folder cannot be used.
 pub fn engine(cache: &Path) -> Result<Engine, Error> {
     Engine::new(engine_config(cache)?)
+}
+
+/// What a process that runs a spec has to reach when it is locked in: the mounts, and the image's
+/// files. [`Engine::prepare_for`] loads the rest before.
+///
+/// # Errors
+/// As [`Engine::folders`].
+pub fn wall_folders(engine: &Engine, spec: &Spec) -> Result<Vec<wall::Folder>, Error> {
+    let mounts = spec
+        .mounts
+        .iter()
+        .map(|mount| wall::Folder { path: mount.host.clone(), writable: mount.access == Access::ReadWrite });
+    let files = engine.folders(&spec.image)?.into_iter().map(|path| wall::Folder { path, writable: false });
+    Ok(mounts.chain(files).collect())
 }
 
 /// What [`engine`] makes an engine of, to be changed before.
