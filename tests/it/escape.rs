@@ -176,6 +176,7 @@ escapes! {
     a_file_flood_ends
     a_guest_made_symlink_leads_nowhere_outside
     a_hard_link_does_not_carry_a_file_out_of_a_read_only_mount
+    a_link_is_not_moved_to_where_it_leads_out
     a_read_only_descriptor_does_not_write
     a_read_only_file_is_not_opened_for_change
     a_read_only_tree_is_not_changed

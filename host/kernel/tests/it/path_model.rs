@@ -102,6 +102,8 @@ struct Sandbox {
     /// Directories that are open: descriptor and place.
     open: Vec<(u32, Place)>,
     made: usize,
+    /// Whether a program of the host made links, which lead where they like.
+    others_made_links: bool,
 }
 
 /// Runs the steps that the bytes choose, on the kernel and on the model.
@@ -147,7 +149,15 @@ impl Sandbox {
         mounts.push((vec!["tmp".to_owned()], None));
         let mut tree = Tree::from([(Vec::new(), Node::Directory)]);
         tree.extend(mounts.iter().map(|(place, _)| (place.clone(), Node::Directory)));
-        Self { outside, guest, tree, mounts, open: vec![(ROOT, Vec::new())], made: 0 }
+        Self {
+            outside,
+            guest,
+            tree,
+            mounts,
+            open: vec![(ROOT, Vec::new())],
+            made: 0,
+            others_made_links: false,
+        }
     }
 
     fn step(&mut self, choices: &mut Choices<'_>) {
@@ -244,6 +254,7 @@ impl Sandbox {
             #[cfg(not(unix))]
             Node::Link(_) => return,
         }
+        self.others_made_links |= matches!(node, Node::Link(_));
         self.tree.insert(at, node);
     }
 
@@ -260,6 +271,7 @@ impl Sandbox {
             return;
         }
         let moved = from.zip(to).filter(|(from, to)| self.can_be_renamed(from, to));
+        let moved = moved.filter(|(from, to)| !self.leads_out_moved(from, to));
         let result = self.guest.rename_at(fd, &old, fd, &new);
         self.settle(result, moved.is_some(), &format!("rename {old} to {new} from {base:?}"));
         let Some((from, to)) = moved.filter(|(from, to)| from != to) else { return };
@@ -379,16 +391,43 @@ impl Sandbox {
         if self.mounts[mount].1.is_none() {
             return false;
         }
-        let mut depth = within.len() - 1;
-        let inside = target.split('/').all(|component| match component {
-            "" | "." => true,
-            ".." => depth.checked_sub(1).map(|above| depth = above).is_some(),
-            _ => {
-                depth += 1;
-                true
+        let names: Vec<_> = target.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
+        let climbs = names.iter().take_while(|name| **name == "..").count();
+        target.starts_with('/') || names[climbs..].contains(&"..") || climbs >= within.len()
+    }
+
+    /// Whether one of the links that get another place would lead out from there. Without a move up
+    /// none does that did not before.
+    fn leads_out_moved(&self, from: &Place, to: &Place) -> bool {
+        let moved = self.tree.iter().filter(|(place, _)| place.starts_with(from));
+        to.len() < from.len()
+            && moved
+                .into_iter()
+                .any(|(place, node)| self.leads_out(node, &[to.as_slice(), &place[from.len()..]].concat()))
+    }
+
+    /// Whether the host, following a link in a mount, gets out of it: what the kernel's rule is for.
+    fn escapes(&self, mount: &Place, at: &[String], target: &str, links: &mut u32) -> Option<Place> {
+        *links += 1;
+        if target.starts_with('/') {
+            return None;
+        }
+        let mut at = at.to_vec();
+        for component in target.split('/').filter(|component| !matches!(*component, "" | ".")) {
+            if component == ".." {
+                if at == *mount {
+                    return None;
+                }
+                at.pop();
+                continue;
             }
-        });
-        target.starts_with('/') || !inside
+            at.push(component.to_owned());
+            if let Some(Node::Link(target)) = self.tree.get(&at).filter(|_| *links < 40) {
+                at.pop();
+                at = self.escapes(mount, &at, target, links)?;
+            }
+        }
+        Some(at)
     }
 
     /// Windows makes symlinks for the privileged alone, and renames by rules of its own.
@@ -412,6 +451,14 @@ impl Sandbox {
 
     /// The mounts on the host have what the model says, and what is beside them is untouched.
     fn check_host(&self) {
+        let links = self.tree.iter().filter(|_| !self.others_made_links);
+        for (place, node) in links {
+            let (Node::Link(target), Some((mount, _))) = (node, self.mount_of(place)) else { continue };
+            if self.mounts[mount].1.is_some() {
+                let followed = self.escapes(&self.mounts[mount].0, &place[..place.len() - 1], target, &mut 0);
+                assert!(followed.is_some(), "{place:?} leads out in {:?}", self.tree);
+            }
+        }
         for (index, (mount, host)) in self.mounts.iter().enumerate() {
             let Some(host) = host else { continue };
             let mut found = Tree::new();
