@@ -151,6 +151,34 @@ fn a_ready_module_is_as_if_imported_now() {
 }
 
 #[test]
+fn an_empty_path_names_nothing() {
+    let (folder, spec) = workspace();
+    std::fs::write(folder.path().join("kept"), "x").unwrap();
+    let attempt = |path: &str| {
+        let program = format!(
+            "import os, shutil
+path = {path:?}
+print(os.path.exists(path), os.access(path, os.R_OK))
+for name in 'stat lstat listdir scandir chdir rmdir unlink utime readlink mkdir'.split():
+    try: print(name, bool(getattr(os, name)(path)))
+    except OSError as e: print(name, e.strerror)
+for call in lambda: open(path), lambda: os.rename(path, 'b'), lambda: os.rename('kept', path), lambda: shutil.rmtree(path):
+    try: call()
+    except OSError as e: print(e.strerror)"
+        );
+        python(spec.clone(), &program).stdout()
+    };
+    let nothing = "No such file or directory\n";
+    let names =
+        ["stat", "lstat", "listdir", "scandir", "chdir", "rmdir", "unlink", "utime", "readlink", "mkdir"];
+    let each: String = names.iter().map(|name| format!("{name} {nothing}")).collect();
+    assert_eq!(attempt(""), format!("False False\n{each}{}", nothing.repeat(4)));
+    assert_eq!(std::fs::read(folder.path().join("kept")).unwrap(), b"x");
+    // A dot is the folder.
+    assert!(attempt(".").starts_with("True True\nstat True\nlstat True\nlistdir True\n"));
+}
+
+#[test]
 fn wrong_arguments_are_the_programs_fault_before_anything_is_refused() {
     for (call, error) in [
         ("os.execv('a', [])", "ValueError"),
