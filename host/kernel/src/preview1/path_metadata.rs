@@ -119,8 +119,9 @@ impl Process {
                 place.directory.set_times(&view, times)
             }
             Target::Name(name) => {
-                self.world.namespace().check_writable(&name.parent)?;
+                // As on Linux, which looks before it asks whether it may write.
                 name.existing()?;
+                self.world.namespace().check_writable(&name.parent)?;
                 name.parent.directory.set_entry_times(&view, &name.text, times)
             }
         }
