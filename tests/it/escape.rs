@@ -1,10 +1,14 @@
-//! The attack corpus of `tests/escape`: each file is an attack with an allowed twin. The attack must
-//! print exactly what the file says and end as it says, and leave what lies outside unchanged.
+//! The attack corpus: each file of `tests/escape` is an attack with an allowed twin, in Python or in
+//! WebAssembly text. The attack must print exactly what the file says and end as it says, and leave
+//! what lies outside unchanged. Attacks for which the host has to do something (threads that swap
+//! names, a cache that another user planted, modules made of bytes) are tests of the modules below.
+
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use sandpiper::{Access, Exec, Mount, Spec};
+use sandpiper::{Access, Engine, EngineConfig, Error, Exec, Image, Mount, Outcome, Spec};
 use serde::Deserialize;
 
 use crate::harness::{Printed, run};
@@ -17,6 +21,9 @@ struct Case {
     /// Mounts the granted folder read-only.
     #[serde(default)]
     read_only: bool,
+    /// Advisories on other sandboxes that this attack is of the kind of.
+    #[serde(default, rename = "advisories")]
+    _advisories: Vec<String>,
     /// Limits to be set, by name.
     #[serde(default)]
     limits: BTreeMap<String, u64>,
@@ -28,7 +35,11 @@ struct Case {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Program {
-    python: String,
+    /// The program in Python; or, instead, in WebAssembly text.
+    python: Option<String>,
+    /// A `_start` function and what it needs; [`module`] puts the rest around it.
+    wat: Option<String>,
+    #[serde(default)]
     stdout: String,
     #[serde(default)]
     exit: u8,
@@ -44,6 +55,43 @@ def attempt(call, *arguments, **options):
     except OSError as err: print(errno.errorcode.get(err.errno, err))
     except Exception as err: print(type(err).__name__)
 ";
+
+/// Around each WebAssembly program: the functions of WASI that it calls, one page of memory and
+/// `$print`, which prints a number and a line feed.
+fn module(program: &str) -> Vec<u8> {
+    let mut text = "(module\n".to_owned();
+    let imports = include_str!("../programs/preview1/caller.wat");
+    for import in imports.lines().filter(|line| line.starts_with("  (import")) {
+        let name = import.split('"').nth(3).unwrap();
+        if name == "fd_write"
+            || program.contains(&format!("${name} "))
+            || program.contains(&format!("${name})"))
+        {
+            text.push_str(import);
+        }
+    }
+    if !program.contains("(memory ") {
+        text.push_str("(memory (export \"memory\") 1)");
+    }
+    // The digits go to 65000 and before, the vector to 65008.
+    text.push_str(
+        "(func $print (param $n i32) (local $at i32)
+          (local.set $at (i32.const 65000))
+          (i32.store8 (i32.const 65000) (i32.const 10))
+          (loop $digit
+            (local.set $at (i32.sub (local.get $at) (i32.const 1)))
+            (i32.store8 (local.get $at)
+              (i32.add (i32.const 48) (i32.rem_u (local.get $n) (i32.const 10))))
+            (local.set $n (i32.div_u (local.get $n) (i32.const 10)))
+            (br_if $digit (local.get $n)))
+          (i32.store (i32.const 65008) (local.get $at))
+          (i32.store (i32.const 65012) (i32.sub (i32.const 65001) (local.get $at)))
+          (drop (call $fd_write (i32.const 1) (i32.const 65008) (i32.const 1) (i32.const 65016))))",
+    );
+    text.push_str(program);
+    text.push(')');
+    wat::parse_str(text).unwrap()
+}
 
 const SECRET: &str = "the secret of the host";
 
@@ -124,7 +172,16 @@ fn check(case: &Case, program: &Program, role: &str) {
             other => panic!("no limit is named {other}"),
         }
     }
-    let outcome = run(spec, Exec::new(["python3", "-c", &format!("{PRELUDE}{}", program.python)]));
+    let outcome = match (&program.python, &program.wat) {
+        (Some(python), None) => run(spec, Exec::new(["python3", "-c", &format!("{PRELUDE}{python}")])),
+        (None, Some(wat)) => {
+            let path = host.path("program.wasm");
+            std::fs::write(&path, module(wat)).unwrap();
+            spec.image = Image::File(path);
+            bare(spec, Exec::new(["program"])).unwrap()
+        }
+        _ => panic!("{}: a program is either in Python or in WebAssembly text", case.claim),
+    };
     let about = format!("{} ({role})\nstderr: {}", case.claim, outcome.stderr());
     assert_eq!(outcome.stdout(), program.stdout, "{about}");
     assert_eq!(outcome.exit.code(), program.exit, "{about}");
@@ -141,6 +198,14 @@ fn check(case: &Case, program: &Program, role: &str) {
     if case.read_only {
         assert_eq!(tree(&host.path("granted")), granted, "{about}");
     }
+}
+
+/// Runs a module file with an engine that has neither images nor a cache.
+fn bare(spec: Spec, exec: Exec) -> Result<Outcome, Error> {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    let engine = ENGINE.get_or_init(|| Engine::new(EngineConfig::default()).unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(sandpiper::run(engine, spec, exec))
 }
 
 fn escape(text: &str) {
@@ -187,6 +252,8 @@ escapes! {
     absolute_host_paths_mean_nothing
     an_absolute_symlink_leads_nowhere_outside
     an_output_flood_ends
+    bulk_instructions_do_not_outlive_the_deadline
+    clocks_polls_and_yields_do_not_outlive_the_deadline
     creation_through_a_dangling_symlink_stays_inside
     deep_recursion_is_pythons_error
     deleting_and_rewriting_does_not_beat_the_disk_limit
@@ -196,7 +263,9 @@ escapes! {
     dot_dot_leads_no_higher_than_the_root
     folders_are_not_read_or_written_as_files
     guessed_descriptors_are_closed
+    long_calls_do_not_outlive_the_deadline
     long_paths_are_refused
+    long_walks_do_not_outlive_the_deadline
     memory_files_do_not_exhaust_the_host
     names_of_the_host_do_not_show
     nul_and_slashes_in_names

@@ -16,6 +16,7 @@ mod snapshot;
 mod store;
 mod supervise;
 mod ticker;
+mod turn;
 
 pub use engine::{Engine, EngineConfig, Notice, Notify};
 pub use image::{Alternative, CacheError, ImageSource, ModuleSource};

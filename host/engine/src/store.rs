@@ -6,6 +6,7 @@ use wasmtime::{Memory, Store};
 
 use crate::config::FUEL_YIELD_INTERVAL;
 use crate::limiter::Limiter;
+use crate::turn::Turn;
 
 /// What host functions reach through the store.
 pub(crate) struct State {
@@ -13,6 +14,7 @@ pub(crate) struct State {
     pub(crate) limiter: Limiter,
     /// The guest's memory, once it is instantiated.
     pub(crate) memory: Option<Memory>,
+    pub(crate) turn: Turn,
 }
 
 /// Makes a store with every limit on.
@@ -24,7 +26,7 @@ pub(crate) fn new_store(
     process: Process,
     limits: &Limits,
 ) -> Result<Store<State>, Error> {
-    let state = State { process, limiter: Limiter::new(limits), memory: None };
+    let state = State { process, limiter: Limiter::new(limits), memory: None, turn: Turn::default() };
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.limiter);
     match limits.metering {
