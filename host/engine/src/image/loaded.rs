@@ -12,6 +12,7 @@ use wasmtime::{ExternType, InstancePre, Module};
 
 use super::cache::Entry;
 use super::split::split;
+use super::weight::{self, Unfit};
 use super::{CompileCache, ModuleSource};
 use crate::config::config;
 use crate::memory::{MemoryImage, MemoryPool, StackPool};
@@ -90,6 +91,7 @@ pub(crate) fn compile_or_load(
             reason: "it is not a valid WebAssembly module".to_owned(),
             source: Some(err),
         },
+        CompileError::TooHeavy(reason) => Error::Image { image: name.to_owned(), reason, source: None },
         CompileError::Host(err) => err,
     })?;
     (compiler.notify)(Notice::Compiled { image: name });
@@ -164,6 +166,7 @@ fn link(name: &str, prepared: Prepared, module: &Module) -> Result<Loaded, Error
 
 enum CompileError {
     Module(sandpiper_core::BoxError),
+    TooHeavy(String),
     Host(Error),
 }
 
@@ -177,8 +180,7 @@ fn compile(
         CompileError::Host(Error::Host { context: context.to_owned(), source })
     };
     let (code, memory) = in_own_threads(|| translate(wasm, engine))
-        .map_err(|err| host("cannot start the threads that compile", err.into()))?
-        .map_err(CompileError::Module)?;
+        .map_err(|err| host("cannot start the threads that compile", err.into()))??;
     let kept = match cache {
         Some(cache) => cache.store(key, &code, memory.as_deref()).map_err(Into::into),
         None => unnamed(&code, memory.as_deref()).map_err(Into::into),
@@ -187,14 +189,18 @@ fn compile(
 }
 
 /// The machine code of a module, and the memory that it starts with.
-fn translate(
-    wasm: &[u8],
-    engine: &wasmtime::Engine,
-) -> Result<(Vec<u8>, Option<Vec<u8>>), sandpiper_core::BoxError> {
-    // Validated whole before it is split, so that the split sees only sound modules.
-    Module::validate(engine, wasm)?;
-    let split = split(wasm)?;
-    let code = engine.precompile_module(split.as_ref().map_or(wasm, |split| &split.module))?;
+fn translate(wasm: &[u8], engine: &wasmtime::Engine) -> Result<(Vec<u8>, Option<Vec<u8>>), CompileError> {
+    let module = |err: sandpiper_core::BoxError| CompileError::Module(err);
+    // Validated whole before it is weighed and split, so that these see only sound modules.
+    Module::validate(engine, wasm).map_err(|err| module(err.into()))?;
+    weight::check(wasm).map_err(|unfit| match unfit {
+        Unfit::Malformed(err) => module(err.into()),
+        Unfit::TooHeavy(reason) => CompileError::TooHeavy(reason),
+    })?;
+    let split = split(wasm).map_err(|err| module(err.into()))?;
+    let code = engine
+        .precompile_module(split.as_ref().map_or(wasm, |split| &split.module))
+        .map_err(|err| module(err.into()))?;
     Ok((code, split.map(|split| split.memory)))
 }
 

@@ -4,6 +4,7 @@ mod cache;
 mod loaded;
 mod source;
 mod split;
+mod weight;
 
 pub use cache::CacheError;
 pub use source::{Alternative, ImageSource, ModuleSource};
