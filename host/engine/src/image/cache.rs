@@ -1,13 +1,13 @@
 //! The compile cache: machine code and memory contents, by the content they were made of.
 //!
 //! Machine code that is loaded is trusted, so an entry counts only where nobody but the user could
-//! have written it: the folder is the user's own and closed to others, and each file still is the
-//! very file that was written (inode and change time on Unix), else the entry is made anew. An
-//! entry is a folder that appears whole, by rename; of two processes that make the same one, one
-//! wins and both use it.
+//! have written it: the folder, the entry's and each file are the user's own and closed to others, and
+//! the file still is the very one that was written (inode and change time on Unix) and no symlink;
+//! else the entry is made anew. An entry is a folder that appears whole, by rename; of two processes
+//! that make the same one, one wins and both use it.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,7 @@ impl CompileCache {
         let folder = self.root.join(key);
         match read(&folder) {
             Ok(entry) => Some(entry),
-            Err(err) if err.kind() == io::ErrorKind::NotFound && !folder.exists() => None,
+            Err(_) if folder.symlink_metadata().is_err() => None,
             Err(_) => {
                 let _ = fs::remove_dir_all(&folder);
                 None
@@ -108,18 +108,34 @@ struct Stamps {
 }
 
 fn read(folder: &Path) -> io::Result<Entry> {
-    let stamps: Stamps = serde_json::from_slice(&fs::read(folder.join(STAMPS))?)?;
-    let open = |name: &str, recorded: &Stamp| {
-        let file = File::open(folder.join(name))?;
-        let metadata = file.metadata()?;
-        if stamp(&metadata)? != *recorded || !private::is_private(&metadata) {
+    let metadata = fs::symlink_metadata(folder)?;
+    if !metadata.is_dir() || !private::is_private(&metadata) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let (mut file, _) = open(&folder.join(STAMPS))?;
+    let mut stamps = Vec::new();
+    file.read_to_end(&mut stamps)?;
+    let stamps: Stamps = serde_json::from_slice(&stamps)?;
+    let stamped = |name: &str, recorded: &Stamp| {
+        let (file, metadata) = open(&folder.join(name))?;
+        if stamp(&metadata)? != *recorded {
             return Err(io::Error::from(io::ErrorKind::InvalidData));
         }
         Ok((file, metadata.len()))
     };
-    let (code, _) = open(CODE, &stamps.code)?;
-    let memory = stamps.memory.as_ref().map(|stamp| open(MEMORY, stamp)).transpose()?;
+    let (code, _) = stamped(CODE, &stamps.code)?;
+    let memory = stamps.memory.as_ref().map(|stamp| stamped(MEMORY, stamp)).transpose()?;
     Ok(Entry { code, memory })
+}
+
+/// Opens a file that is the user's own and no symlink.
+fn open(path: &Path) -> io::Result<(File, Metadata)> {
+    let file = private::open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || !private::is_private(&metadata) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    Ok((file, metadata))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<Stamp> {
@@ -167,6 +183,11 @@ mod private {
     pub(super) fn create_file(path: &Path) -> io::Result<File> {
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
     }
+
+    pub(super) fn open(path: &Path) -> io::Result<File> {
+        let no_symlink = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).map_err(io::Error::other)?;
+        OpenOptions::new().read(true).custom_flags(no_symlink).open(path)
+    }
 }
 
 /// What makes a file the user's own, and the same as before, on Windows: the folder lies in the
@@ -204,12 +225,14 @@ mod private {
     pub(super) fn create_file(path: &Path) -> io::Result<File> {
         OpenOptions::new().write(true).create_new(true).open(path)
     }
+
+    pub(super) fn open(path: &Path) -> io::Result<File> {
+        File::open(path)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use super::*;
 
     fn content(mut file: File) -> Vec<u8> {
