@@ -1,6 +1,6 @@
 //! Turns the end of a guest into an [`Exit`].
 
-use sandpiper_core::{Error, Exit, Trap};
+use sandpiper_core::{Error, Exit, Refusal, Trap};
 use sandpiper_kernel::Stop;
 
 use crate::limiter::Limiter;
@@ -45,6 +45,14 @@ fn exit_of(end: End<wasmtime::Result<()>>, limiter: &Limiter) -> Result<Exit, Er
         });
     }
     let Some(trap) = err.downcast_ref::<wasmtime::Trap>() else {
+        // Several tables, of which no single one is above the limit, when the instance was made.
+        if let Some(elements) = limiter.refused_table() {
+            let limit = limiter.table_elements();
+            let what = format!(
+                "the limit of table elements is {limit}, but the image starts with {elements} or more"
+            );
+            return Err(Error::Refused(Refusal::Exec { what }));
+        }
         return Err(Error::Host {
             context: "the engine failed".to_owned(),
             source: format!("{err:#}").into(),

@@ -35,6 +35,11 @@ impl Limiter {
         self.refused_memory
     }
 
+    /// The limit of table elements.
+    pub(crate) fn table_elements(&self) -> u64 {
+        self.table_elements
+    }
+
     /// The number of table elements last asked for above the limit.
     pub(crate) fn refused_table(&self) -> Option<u64> {
         self.refused_table
