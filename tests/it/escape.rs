@@ -3,6 +3,12 @@
 //! what lies outside unchanged. Attacks for which the host has to do something (threads that swap
 //! names, a cache that another user planted, modules made of bytes) are tests of the modules below.
 
+mod bombs;
+mod cache;
+mod command_line;
+mod races;
+mod reuse;
+mod stacks;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -238,6 +244,7 @@ macro_rules! escapes {
 
 escapes! {
     a_busy_guest_does_not_outlive_its_deadline
+    a_directory_that_was_removed_takes_nothing
     a_file_flood_ends
     a_guest_made_symlink_leads_nowhere_outside
     a_hard_link_does_not_carry_a_file_out_of_a_read_only_mount
@@ -248,32 +255,52 @@ escapes! {
     a_relative_symlink_leads_nowhere_outside
     a_sparse_file_costs_what_it_says
     a_trailing_slash_does_not_follow_a_symlink_out
+    a_trailing_slash_opens_no_way_in_any_call
     a_truncation_upwards_costs_what_it_says
     absolute_host_paths_mean_nothing
     an_absolute_symlink_leads_nowhere_outside
+    an_inode_flood_ends_whatever_it_is_made_of
     an_output_flood_ends
     bulk_instructions_do_not_outlive_the_deadline
     clocks_polls_and_yields_do_not_outlive_the_deadline
     creation_through_a_dangling_symlink_stays_inside
     deep_recursion_is_pythons_error
     deleting_and_rewriting_does_not_beat_the_disk_limit
+    descriptors_reopened_by_name_are_no_more_than_they_were
     descriptors_run_out_in_the_guest_first
     devices_are_no_way_around_the_output_limit
     devices_give_what_they_should
     dot_dot_leads_no_higher_than_the_root
+    dot_dot_opens_no_way_in_any_call
+    failed_openings_leave_no_descriptor
     folders_are_not_read_or_written_as_files
     guessed_descriptors_are_closed
+    hard_links_and_renames_keep_what_may_be_done
     long_calls_do_not_outlive_the_deadline
     long_paths_are_refused
     long_walks_do_not_outlive_the_deadline
     memory_files_do_not_exhaust_the_host
+    memory_growth_ends_at_the_limit
     names_of_the_host_do_not_show
+    names_of_windows_devices_are_plain_names_in_memory
+    names_that_are_not_utf_8_are_errors
+    no_call_makes_the_host_allocate_what_the_guest_says
+    no_symlink_is_left_that_leads_the_host_out
     nul_and_slashes_in_names
+    numbers_of_descriptors_are_no_size
+    pointers_at_the_end_of_the_memory_are_faults
     processes_and_threads_are_not_there
     recursion_within_c_is_pythons_error
+    raw_writes_do_not_escape_the_capture_of_output
+    recursion_in_the_interpreters_c_is_a_python_error
+    recursion_that_nobody_checks_is_the_guests_own_trap
     rename_does_not_cross_mounts
+    signals_and_exits_end_the_guest_alone
     symlink_loops_end
     system_files_are_not_changed
     the_environment_of_the_host_is_not_seen
     the_network_is_not_there
+    times_at_the_edges_of_what_there_is
+    truncation_does_not_pass_a_read_only_mount
+    vectors_outside_of_the_memory_are_faults
 }
