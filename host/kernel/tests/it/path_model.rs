@@ -401,9 +401,11 @@ impl Sandbox {
     fn leads_out_moved(&self, from: &Place, to: &Place) -> bool {
         let moved = self.tree.iter().filter(|(place, _)| place.starts_with(from));
         to.len() < from.len()
-            && moved
-                .into_iter()
-                .any(|(place, node)| self.leads_out(node, &[to.as_slice(), &place[from.len()..]].concat()))
+            && moved.into_iter().any(|(place, node)| {
+                let moved = [to.as_slice(), &place[from.len()..]].concat();
+                // One that the host made to lead out may go on doing so.
+                self.leads_out(node, &moved) && !self.leads_out(node, place)
+            })
     }
 
     /// Whether the host, following a link in a mount, gets out of it: what the kernel's rule is for.
