@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use sandpiper::images::{BuildInputs, ImageStore, Progress, Reference, Stage};
+use sandpiper::images::{BuildInputs, ImageStore, Reference, Silent};
 use sandpiper::{Access, Engine, Error, Exec, Mount, Outcome, Spec};
 use tempfile::TempDir;
 
@@ -32,20 +32,7 @@ pub fn reference() -> Reference {
 }
 
 fn build_inputs() -> BuildInputs {
-    BuildInputs {
-        sources: std::env::var_os("SANDPIPER_SOURCES").map(PathBuf::from),
-        wasi_sdk: std::env::var_os("WASI_SDK_PATH").map(PathBuf::from),
-        cargo: std::env::var_os("CARGO").map(PathBuf::from),
-        jobs: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-    }
-}
-
-struct Silent;
-
-impl Progress for Silent {
-    fn stage(&self, _: &Stage) {}
-    fn advance(&self, _: u64, _: u64) {}
-    fn note(&self, _: &str) {}
+    BuildInputs::from_environment(|name| std::env::var_os(name))
 }
 
 /// Runs a command to its end.

@@ -45,14 +45,7 @@ fn variable(text: &str) -> Result<(String, String)> {
     }
 }
 
-/// What an image's build takes from the machine: `SANDPIPER_SOURCES` (a folder of downloaded
-/// sources), `WASI_SDK_PATH`, and the processors.
+/// What an image's build takes from the machine.
 pub(crate) fn build_inputs() -> BuildInputs {
-    let folder = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
-    BuildInputs {
-        sources: folder("SANDPIPER_SOURCES"),
-        wasi_sdk: folder("WASI_SDK_PATH"),
-        cargo: folder("CARGO"),
-        jobs: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-    }
+    BuildInputs::from_environment(|name| std::env::var_os(name))
 }

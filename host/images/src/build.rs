@@ -11,6 +11,7 @@ mod stages;
 mod toolchain;
 mod wasm;
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -54,6 +55,20 @@ pub struct BuildInputs {
     pub cargo: Option<PathBuf>,
     /// Parallel jobs; at least 1.
     pub jobs: usize,
+}
+
+impl BuildInputs {
+    /// What the machine's environment says: `SANDPIPER_SOURCES`, `WASI_SDK_PATH`, `CARGO`, where they
+    /// are not empty, and its processors. `variable` looks one up.
+    pub fn from_environment(variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let path = |name: &str| variable(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+        Self {
+            sources: path("SANDPIPER_SOURCES"),
+            wasi_sdk: path("WASI_SDK_PATH"),
+            cargo: path("CARGO"),
+            jobs: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        }
+    }
 }
 
 /// Initialises a module and writes it as it is then.

@@ -19,7 +19,7 @@ mod store;
 pub use build::{BuildInputs, Reference, Snapshot};
 pub use error::ImageError;
 pub use manifest::{AlternativeModule, EnvRule, FileDigest, GuestMount, Manifest};
-pub use progress::{Progress, Stage};
+pub use progress::{Progress, Silent, Stage};
 pub use store::{Image, ImageInfo, ImageStore, Source};
 
 /// The images that this version can build.

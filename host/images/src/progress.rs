@@ -22,3 +22,15 @@ pub trait Progress: Send + Sync {
     /// Something that a person should know.
     fn note(&self, text: &str);
 }
+
+/// Renders nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn stage(&self, _: &Stage) {}
+
+    fn advance(&self, _: u64, _: u64) {}
+
+    fn note(&self, _: &str) {}
+}

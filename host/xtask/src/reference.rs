@@ -7,15 +7,8 @@ use sandpiper::images::{BuildInputs, ImageStore, Progress, Reference, Stage};
 
 /// Builds it unless that was done; minutes, once.
 pub(crate) fn reference() -> Result<Reference> {
-    let folder = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
-    let inputs = BuildInputs {
-        sources: folder("SANDPIPER_SOURCES"),
-        wasi_sdk: folder("WASI_SDK_PATH"),
-        cargo: folder("CARGO"),
-        jobs: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-    };
-    let reference = ImageStore::open(&cache_dir()?)?.reference("python", &inputs, &Lines)?;
-    Ok(reference)
+    let inputs = BuildInputs::from_environment(|name| std::env::var_os(name));
+    Ok(ImageStore::open(&cache_dir()?)?.reference("python", &inputs, &Lines)?)
 }
 
 /// The cache that the command uses.

@@ -9,6 +9,7 @@ use crate::error::ImageError;
 use crate::recipe::digest_of;
 
 use super::command::output;
+use super::settings::Native;
 use super::stages::Finished;
 use super::toolchain::Toolchain;
 use super::{Builder, write};
@@ -40,14 +41,33 @@ impl Builder<'_> {
                 reason: "there is no C compiler `cc` for this machine".to_owned(),
             });
         }
-        let settings = &self.settings.native;
-        let (configure, targets) = (settings.configure.join(" "), settings.targets.join(" "));
-        self.stages.get("native", [&*source.key, &configure, &targets], |folder| {
-            let what = "building the Python that builds Python";
-            let mut command = self.command(relative(source, "configure"), folder);
-            self.run(what, command.arg("-q").args(&settings.configure))?;
-            let mut make = self.make(toolchain, folder);
-            self.run(what, make.args(&settings.targets))
+        let build = NativeBuild {
+            stage: "native",
+            what: "building the Python that builds Python",
+            settings: &self.settings.native,
+            libraries: None,
+        };
+        self.native_build(&build, toolchain, source)
+    }
+
+    /// Configures and makes `CPython` for this machine.
+    pub(super) fn native_build(
+        &self,
+        build: &NativeBuild<'_>,
+        toolchain: &Toolchain,
+        source: &Finished,
+    ) -> Result<Finished, ImageError> {
+        let NativeBuild { stage, what, settings, libraries } = build;
+        let (arguments, targets) = (settings.configure.join(" "), settings.targets.join(" "));
+        let keys =
+            [Some(&source.key), libraries.map(|libraries| &libraries.key), Some(&arguments), Some(&targets)];
+        self.stages.get(stage, keys.into_iter().flatten().map(String::as_str), |folder| {
+            let mut configure = self.command(relative(source, "configure"), folder);
+            if let Some(libraries) = libraries {
+                find_libraries(&mut configure, libraries, "-lm");
+            }
+            self.run(what, configure.arg("-q").args(&settings.configure))?;
+            self.run(what, self.make(toolchain, folder).args(&settings.targets))
         })
     }
 
@@ -196,7 +216,7 @@ impl Builder<'_> {
         self.run("packing the standard library", command.arg(files))
     }
 
-    pub(super) fn make(&self, toolchain: &Toolchain, folder: &Path) -> Command {
+    fn make(&self, toolchain: &Toolchain, folder: &Path) -> Command {
         let mut make = self.command("sh", folder);
         // Through a shell, so that a make among the toolchain's programs is found.
         make.args(["-c", "exec make \"$@\"", "make"]);
@@ -205,8 +225,18 @@ impl Builder<'_> {
     }
 }
 
+/// A build of `CPython` for this machine.
+pub(super) struct NativeBuild<'a> {
+    pub(super) stage: &'static str,
+    /// As a person reads it.
+    pub(super) what: &'static str,
+    pub(super) settings: &'a Native,
+    /// Used in place of the machine's.
+    pub(super) libraries: Option<&'a Finished>,
+}
+
 /// Has configure use these libraries, and none of the machine's.
-pub(super) fn find_libraries(configure: &mut Command, libraries: &Finished, sqlite_needs: &str) {
+fn find_libraries(configure: &mut Command, libraries: &Finished, sqlite_needs: &str) {
     let include = format!("-I{}", libraries.folder.join("include").display());
     let lib = libraries.folder.join("lib");
     configure.env("PKG_CONFIG_PATH", "").env("PKG_CONFIG_LIBDIR", "/nonexistent");
@@ -225,7 +255,7 @@ fn is_archive(target: &str) -> bool {
 }
 
 /// A file of the source, from a folder beside it: absolute paths would get into the module.
-pub(super) fn relative(source: &Finished, file: &str) -> PathBuf {
+fn relative(source: &Finished, file: &str) -> PathBuf {
     Path::new("..").join(source.folder.file_name().unwrap_or_default()).join(file)
 }
 

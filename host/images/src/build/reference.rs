@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::error::ImageError;
 
 use super::Builder;
-use super::cpython::{find_libraries, python, relative};
+use super::cpython::{NativeBuild, python};
 use super::libraries::Compiler;
 
 pub(super) const STEPS: [&str; 4] = [
@@ -37,16 +37,13 @@ impl Builder<'_> {
         self.begin(&STEPS, 3);
         let libraries = self.libraries(&native_compiler(), &crates)?;
         self.begin(&STEPS, 4);
-        let settings = &self.settings.reference;
-        let (configure, targets) = (settings.configure.join(" "), settings.targets.join(" "));
-        let depends_on = [&*source.key, &libraries.key, &configure, &targets];
-        let built = self.stages.get("reference", depends_on, |folder| {
-            let what = "building the native Python to compare with";
-            let mut command = self.command(relative(&source, "configure"), folder);
-            find_libraries(&mut command, &libraries, "-lm");
-            self.run(what, command.arg("-q").args(&settings.configure))?;
-            self.run(what, self.make(&toolchain, folder).args(&settings.targets))
-        })?;
+        let build = NativeBuild {
+            stage: "reference",
+            what: "building the native Python to compare with",
+            settings: &self.settings.reference,
+            libraries: Some(&libraries),
+        };
+        let built = self.native_build(&build, &toolchain, &source)?;
         let python = fs::canonicalize(python(&built)).map_err(ImageError::io("open", &built.folder))?;
         self.stages.remove_unused();
         Ok(Reference { python, library: source.folder.join("Lib") })

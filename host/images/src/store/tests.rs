@@ -10,18 +10,10 @@ use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
 use super::*;
-use crate::Stage;
+use crate::Silent;
 use crate::manifest::{AlternativeModule, FileDigest, GuestMount};
 
 const NAME: &str = "python";
-
-struct Silent;
-
-impl Progress for Silent {
-    fn stage(&self, _: &Stage) {}
-    fn advance(&self, _: u64, _: u64) {}
-    fn note(&self, _: &str) {}
-}
 
 /// A cache folder and its store.
 fn store() -> (TempDir, ImageStore) {
