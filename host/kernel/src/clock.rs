@@ -5,7 +5,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The source of time of one sandbox.
 #[derive(Debug)]
-pub(crate) enum Clock {
+pub struct Clock(Source);
+
+#[derive(Debug)]
+enum Source {
     /// The host's clocks; the monotonic one starts at 0 with the sandbox, so that the host's uptime
     /// does not show.
     Host { start: Instant },
@@ -18,19 +21,19 @@ impl Clock {
     pub(crate) const VIRTUAL_STEP_NS: u64 = 1_000;
 
     pub(crate) fn new(clock: sandpiper_core::Clock) -> Self {
-        match clock {
-            sandpiper_core::Clock::Host => Self::Host { start: Instant::now() },
+        Self(match clock {
+            sandpiper_core::Clock::Host => Source::Host { start: Instant::now() },
             sandpiper_core::Clock::Virtual { start_ns } => {
-                Self::Virtual { start_ns, elapsed_ns: AtomicU64::new(0) }
+                Source::Virtual { start_ns, elapsed_ns: AtomicU64::new(0) }
             }
-        }
+        })
     }
 
     /// Nanoseconds since 1970-01-01T00:00:00Z.
-    pub(crate) fn realtime_ns(&self) -> u64 {
-        match self {
-            Self::Host { .. } => since_epoch_ns(SystemTime::now()),
-            Self::Virtual { start_ns, elapsed_ns } => {
+    pub fn realtime_ns(&self) -> u64 {
+        match &self.0 {
+            Source::Host { .. } => since_epoch_ns(SystemTime::now()),
+            Source::Virtual { start_ns, elapsed_ns } => {
                 start_ns.saturating_add(advance(elapsed_ns, Self::VIRTUAL_STEP_NS))
             }
         }
@@ -38,46 +41,47 @@ impl Clock {
 
     /// As [`Clock::realtime_ns`], without counting as a reading: what the kernel itself stamps.
     pub(crate) fn stamp_ns(&self) -> u64 {
-        match self {
-            Self::Host { .. } => since_epoch_ns(SystemTime::now()),
-            Self::Virtual { start_ns, elapsed_ns } => {
+        match &self.0 {
+            Source::Host { .. } => since_epoch_ns(SystemTime::now()),
+            Source::Virtual { start_ns, elapsed_ns } => {
                 start_ns.saturating_add(elapsed_ns.load(Ordering::Relaxed))
             }
         }
     }
 
     /// Nanoseconds since the sandbox began.
-    pub(crate) fn monotonic_ns(&self) -> u64 {
-        match self {
-            Self::Host { start } => duration_ns(start.elapsed()),
-            Self::Virtual { elapsed_ns, .. } => advance(elapsed_ns, Self::VIRTUAL_STEP_NS),
+    pub fn monotonic_ns(&self) -> u64 {
+        match &self.0 {
+            Source::Host { start } => duration_ns(start.elapsed()),
+            Source::Virtual { elapsed_ns, .. } => advance(elapsed_ns, Self::VIRTUAL_STEP_NS),
         }
     }
 
     /// As [`Clock::monotonic_ns`], without counting as a reading.
-    pub(crate) fn monotonic_stamp_ns(&self) -> u64 {
-        match self {
-            Self::Host { start } => duration_ns(start.elapsed()),
-            Self::Virtual { elapsed_ns, .. } => elapsed_ns.load(Ordering::Relaxed),
+    pub fn monotonic_stamp_ns(&self) -> u64 {
+        match &self.0 {
+            Source::Host { start } => duration_ns(start.elapsed()),
+            Source::Virtual { elapsed_ns, .. } => elapsed_ns.load(Ordering::Relaxed),
         }
     }
 
     /// The smallest difference between two readings that means something.
-    pub(crate) fn resolution_ns(&self) -> u64 {
-        match self {
-            Self::Host { .. } if cfg!(windows) => 100,
-            Self::Host { .. } => 1,
-            Self::Virtual { .. } => Self::VIRTUAL_STEP_NS,
+    pub fn resolution_ns(&self) -> u64 {
+        match &self.0 {
+            Source::Host { .. } if cfg!(windows) => 100,
+            Source::Host { .. } => 1,
+            Source::Virtual { .. } => Self::VIRTUAL_STEP_NS,
         }
     }
 
-    pub(crate) fn is_virtual(&self) -> bool {
-        matches!(self, Self::Virtual { .. })
+    /// Whether the time is a virtual one.
+    pub fn is_virtual(&self) -> bool {
+        matches!(self.0, Source::Virtual { .. })
     }
 
     /// Moves a virtual clock over a sleep; the host's moves by itself.
-    pub(crate) fn skip(&self, sleep_ns: u64) {
-        if let Self::Virtual { elapsed_ns, .. } = self {
+    pub fn skip(&self, sleep_ns: u64) {
+        if let Source::Virtual { elapsed_ns, .. } = &self.0 {
             advance(elapsed_ns, sleep_ns);
         }
     }

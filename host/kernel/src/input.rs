@@ -15,8 +15,8 @@ use crate::abi::FileKind;
 /// How far a stream is read ahead when the guest asks whether it can be read: the only way to know.
 const READ_AHEAD_BYTES: usize = 4096;
 
-/// Standard input.
-pub(crate) struct Input {
+/// Standard input of a process.
+pub struct Input {
     terminal: bool,
     state: Mutex<State>,
 }
@@ -35,7 +35,8 @@ pub(crate) enum Readiness {
 }
 
 impl Input {
-    pub(crate) fn new(stdin: Stdin) -> Self {
+    /// The input that an [`Exec`](sandpiper_core::Exec) describes.
+    pub fn new(stdin: Stdin) -> Self {
         let (terminal, buffered, stream) = match stdin {
             Stdin::Empty => (false, Bytes::new(), None),
             Stdin::Bytes(bytes) => (false, bytes, None),
@@ -43,6 +44,11 @@ impl Input {
             Stdin::Terminal(stream) => (true, Bytes::new(), Some(stream)),
         };
         Self { terminal, state: Mutex::new(State { buffered, stream }) }
+    }
+
+    /// Whether it is a terminal.
+    pub fn is_terminal(&self) -> bool {
+        self.terminal
     }
 
     pub(crate) fn kind(&self) -> FileKind {
@@ -63,7 +69,7 @@ impl Input {
     ///
     /// # Errors
     /// `AGAIN`, and as [`Input::read`].
-    pub(crate) async fn read_now(&self, bytes: &mut [u8]) -> Result<usize, Errno> {
+    pub async fn read_now(&self, bytes: &mut [u8]) -> Result<usize, Errno> {
         let Ok(mut state) = self.state.try_lock() else { return Err(Errno::AGAIN) };
         std::future::poll_fn(|context| match state.poll_read(context, bytes) {
             Poll::Pending => Poll::Ready(Err(Errno::AGAIN)),
@@ -73,7 +79,12 @@ impl Input {
     }
 
     /// Waits until something can be read, or the end has come.
-    pub(crate) async fn ready(&self) -> Readiness {
+    pub async fn ready(&self) {
+        self.readiness().await;
+    }
+
+    /// As [`Input::ready`], and says which.
+    pub(crate) async fn readiness(&self) -> Readiness {
         let mut state = self.state.lock().await;
         std::future::poll_fn(|context| state.poll_ready(context)).await
     }

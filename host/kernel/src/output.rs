@@ -1,8 +1,11 @@
 //! Standard output and error: events in a bounded channel, under one quota.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use sandpiper_core::{Control, Event, Quota, Stream};
 use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::error::TrySendError;
 
 use crate::Errno;
 use crate::budget::Budget;
@@ -57,6 +60,28 @@ impl Output {
             }
         }
         Ok(())
+    }
+
+    /// The path by which the guest knows it.
+    pub(crate) fn path(&self) -> &'static str {
+        match self.stream {
+            Stream::Stdout => "/dev/stdout",
+            Stream::Stderr => "/dev/stderr",
+        }
+    }
+
+    /// Sends as much of a queue as there is room for; all of it is dropped where the receiver is gone.
+    pub(crate) fn send_now(&self, queue: &mut VecDeque<Bytes>) {
+        while !queue.is_empty() {
+            let permit = match self.events.try_reserve() {
+                Ok(permit) if !self.control.is_closed(self.stream) => permit,
+                Err(TrySendError::Full(())) => return,
+                _ => return queue.clear(),
+            };
+            if let Some(bytes) = queue.pop_front() {
+                permit.send(Event::Output { stream: self.stream, bytes });
+            }
+        }
     }
 
     /// Whether a write would go through without waiting; `Err` when the receiver is gone.

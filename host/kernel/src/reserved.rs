@@ -5,6 +5,11 @@
 //! them, so the kernel refuses them all before a name reaches a mount there. See
 //! <https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file>.
 
+/// Whether one of a path's names must not reach a host directory on this platform.
+pub fn path_is_reserved(path: &str) -> bool {
+    path.split('/').any(refused_here)
+}
+
 /// Whether a name must not reach a host directory on this platform.
 pub(crate) fn refused_here(name: &str) -> bool {
     cfg!(windows) && refused_on_windows(name)

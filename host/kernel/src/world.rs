@@ -1,8 +1,9 @@
 //! A sandbox: mounts, budgets, clock, randomness and denials, shared by its processes.
 
-use std::fmt;
+use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{fmt, io};
 
 use sandpiper_core::{Access, Denial, DenialLog, DenialReason, Error, GuestPath, Spec};
 
@@ -11,7 +12,6 @@ use crate::abi::FileKind;
 use crate::budget::Budgets;
 use crate::clock::Clock;
 use crate::descriptors::Descriptors;
-use crate::fault::Attempt;
 use crate::file_system::{Directory, HostDirectory, MemoryTree, SYSTEM_ROOT, SystemTree};
 use crate::namespace::{Links, Namespace, Target, resolve};
 use crate::random::Random;
@@ -124,6 +124,34 @@ impl World {
         self.denials.lock().unwrap_or_else(PoisonError::into_inner).record(operation, subject, reason);
     }
 
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Fills `bytes` from the sandbox's random stream.
+    ///
+    /// # Errors
+    /// `IO` when the host has no entropy to give.
+    pub fn random(&self, bytes: &mut [u8]) -> Result<(), Errno> {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        random.fill(bytes).map_err(|_| Errno::IO)
+    }
+
+    /// Counts bytes that the guest read.
+    pub fn count_read(&self, bytes: usize) {
+        self.bytes_read.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// The host directories that are mounted, each by its guest path and opened anew, for a guest whose
+    /// files another implementation serves.
+    ///
+    /// # Errors
+    /// The host's.
+    pub fn host_directories(&self) -> io::Result<Vec<(String, File)>> {
+        self.namespace.host_directories()
+    }
+
     pub(crate) fn system(&self) -> &SystemTree {
         &self.system
     }
@@ -136,10 +164,6 @@ impl World {
         &self.budgets
     }
 
-    pub(crate) fn clock(&self) -> &Clock {
-        &self.clock
-    }
-
     pub(crate) fn max_descriptors(&self) -> u32 {
         self.max_descriptors
     }
@@ -149,18 +173,8 @@ impl World {
         self.clock.stamp_ns()
     }
 
-    pub(crate) fn count_read(&self, bytes: usize) {
-        self.bytes_read.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
-
     pub(crate) fn count_written(&self, bytes: usize) {
         self.bytes_written.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
-
-    /// Fills `bytes` from the sandbox's random stream.
-    pub(crate) fn fill_random(&self, bytes: &mut [u8]) -> Attempt<()> {
-        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
-        random.fill(bytes).map_err(|_| Errno::IO.into())
     }
 }
 

@@ -24,7 +24,7 @@ impl Device {
         match self {
             Self::Null | Self::Terminal | Self::Descriptor(_) => return Ok(0),
             Self::Zero | Self::Full => bytes.fill(0),
-            Self::Random => world.fill_random(bytes)?,
+            Self::Random => world.random(bytes)?,
         }
         Ok(bytes.len())
     }

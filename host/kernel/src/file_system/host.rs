@@ -33,6 +33,14 @@ impl HostDirectory {
         Ok(Self { dir: Dir::open_ambient_dir(path, ambient_authority())? })
     }
 
+    /// Another descriptor of the same directory.
+    ///
+    /// # Errors
+    /// The host's.
+    pub(crate) fn reopen(&self) -> io::Result<std::fs::File> {
+        Ok(self.dir.try_clone()?.into_std_file())
+    }
+
     pub(super) fn step(&self, name: &str) -> Attempt<Step<Self>> {
         let error = match self.dir.open_dir_nofollow(name) {
             Ok(dir) => return Ok(Step::Directory(Self { dir })),

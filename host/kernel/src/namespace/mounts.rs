@@ -1,5 +1,8 @@
 //! The mount table: mounts, mounts inside mounts, and the directories that lead to them.
 
+use std::fs::File;
+use std::io;
+
 use sandpiper_core::{Access, GuestPath};
 
 use crate::Errno;
@@ -127,6 +130,21 @@ impl Namespace {
 
     pub(crate) fn mount(&self, id: MountId) -> Option<&Mount> {
         self.mounts.get(id)
+    }
+
+    /// The guest paths and opened anew directories of the mounts of host directories that show.
+    ///
+    /// # Errors
+    /// The host's.
+    pub(crate) fn host_directories(&self) -> io::Result<Vec<(String, File)>> {
+        let mut directories = Vec::new();
+        for (id, mount) in self.mounts.iter().enumerate() {
+            let point = self.points.get(mount.point).filter(|point| point.mount == Some(id));
+            if let (Some(point), Directory::Host(directory)) = (point, &mount.root) {
+                directories.push((point.path.clone(), directory.reopen()?));
+            }
+        }
+        Ok(directories)
     }
 
     /// What the guest may do at a place.

@@ -180,9 +180,7 @@ impl Process {
             let description = Arc::clone(description);
             waits.push(Box::pin(async move {
                 match description.object() {
-                    Object::Input(input) if !writes => {
-                        input.ready().await;
-                    }
+                    Object::Input(input) if !writes => input.ready().await,
                     Object::Output(output) if writes => output.ready().await,
                     _ => {}
                 }

@@ -63,6 +63,6 @@ impl Process {
         if length > MAX_RANDOM_BYTES {
             return Err(Failure::denied(Errno::INVAL, DenialReason::SizeLimit));
         }
-        self.world.fill_random(bytes)
+        Ok(self.world.random(bytes)?)
     }
 }
