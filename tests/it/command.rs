@@ -194,6 +194,28 @@ fn a_file_that_is_no_program_is_126_and_a_name_that_is_nothing_127() {
 }
 
 #[test]
+fn a_component_is_told_apart_and_a_writable_directory_refused_with_the_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("given"), "given\n").unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    write("reader.wasm", &crate::components::reader());
+    write("empty.wasm", &wat::parse_str("(component)").unwrap());
+    let run = |arguments: &[&str]| {
+        let output = command(folder.path()).arg("run").args(arguments).stdin(Stdio::null()).output().unwrap();
+        (output.status.code().unwrap(), output.stdout(), output.stderr())
+    };
+    let (code, stdout, stderr) = run(&["--dir", ".:/data:ro", "--image", "reader.wasm"]);
+    assert_eq!((code, stdout.as_str()), (0, "given\n"), "{stderr}");
+    let refusal = "sandpiper: the backend local cannot enforce `disk_bytes` for this image\n  \
+        hint: mount it read-only (--dir HOST[:GUEST]:ro), or grant no directory (--no-dir)\n";
+    assert_eq!(run(&["--image", "reader.wasm"]), (125, String::new(), refusal.to_owned()));
+    let (code, _, stderr) = run(&["--no-dir", "--image", "empty.wasm"]);
+    assert_eq!(code, 126);
+    let told = "sandpiper: empty.wasm: is no WASI command: it exports no wasi:cli/run of 0.2\n";
+    assert!(stderr.ends_with(told), "{stderr}");
+}
+
+#[test]
 fn output_that_nobody_reads_is_said_to_be_lost() {
     let folder = tempfile::tempdir().unwrap();
     // More than the pipe holds, less than the events that may wait: the guest ends, its output not.

@@ -123,8 +123,18 @@ fn the_environment_is_read_by_the_command_alone() {
 #[test]
 fn the_network_is_reached_by_image_downloads_alone() {
     for needle in ["ureq::", "TcpStream", "UdpSocket", "reqwest"] {
-        assert_eq!(elsewhere(needle, &["images/src/download.rs"]), Vec::<String>::new(), "{needle}");
+        // The second names the type of what it refuses to make.
+        let allowed = ["images/src/download.rs", "engine/src/component/sockets.rs"];
+        assert_eq!(elsewhere(needle, &allowed), Vec::<String>::new(), "{needle}");
     }
+}
+
+#[test]
+fn nothing_of_the_hosts_is_inherited_by_a_component() {
+    for needle in [".inherit_", ".preopened_dir(", ".socket_addr_check(", "FsPerms::ReadWrite"] {
+        assert_eq!(elsewhere(needle, &[]), Vec::<String>::new(), "{needle}");
+    }
+    assert_eq!(elsewhere("FsPerms::ReadOnly", &[]), ["engine/src/component/files.rs"]);
 }
 
 #[test]

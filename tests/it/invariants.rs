@@ -82,7 +82,9 @@ fn memory_that_a_run_grows_into_holds_nothing_of_another() {
 fn closing_twice_is_closing_once_and_dropping_is_enough() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let spec = || admit(Spec::default(), engine().name(), engine().capabilities()).unwrap();
+        let spec = || {
+            admit(Spec::default(), engine().name(), engine().capabilities(&Spec::default().image)).unwrap()
+        };
         let mut sandbox = engine().create(spec()).await.unwrap();
         sandbox.close().await.unwrap();
         sandbox.close().await.unwrap();
@@ -100,7 +102,8 @@ fn closing_twice_is_closing_once_and_dropping_is_enough() {
 fn a_control_ends_the_guest() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let outcome = runtime.block_on(async {
-        let spec = admit(Spec::default(), engine().name(), engine().capabilities()).unwrap();
+        let spec =
+            admit(Spec::default(), engine().name(), engine().capabilities(&Spec::default().image)).unwrap();
         let mut sandbox = engine().create(spec).await.unwrap();
         let running =
             sandbox.spawn(Exec::new(["python3", "-c", "import time; time.sleep(3600)"])).await.unwrap();

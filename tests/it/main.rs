@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod command;
+mod components;
 mod cpython;
 mod escape;
 mod harness;

@@ -142,6 +142,36 @@ fn a_module_that_is_compiled_first_runs_behind_the_whole_wall() {
 }
 
 #[test]
+fn a_component_that_is_compiled_first_reads_its_files_behind_the_whole_wall() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("data/given"), "given").unwrap();
+    std::fs::write(folder.path().join("program.wasm"), crate::components::reader()).unwrap();
+    for options in [&["--seed", "1", "--virtual-clock"][..], &["--no-fuel"], &[]] {
+        let mut fuel = Vec::new();
+        for wall in ["require", "off"] {
+            let output = command(folder.path())
+                .env("SANDPIPER_CACHE", folder.path().join("new"))
+                .args(["run", "--json", "--wall", wall, "--dir", "data:/data:ro", "--image", "program.wasm"])
+                .args(options)
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            let outcome: Value =
+                serde_json::from_str(&output.stdout()).unwrap_or_else(|_| panic!("{output:?}"));
+            if wall == "require" && !stands(&outcome) {
+                return;
+            }
+            assert_eq!(output.stderr().contains("compiling"), wall == "require" && !options.is_empty());
+            assert_eq!((&outcome["exit_code"], &outcome["stdout"]["text"]), (&json!(0), &json!("given")));
+            assert_eq!(outcome["denials"], json!([]));
+            fuel.push(outcome["usage"]["fuel"].clone());
+        }
+        assert!(fuel[0] == fuel[1] || !options.contains(&"--virtual-clock"), "{fuel:?}");
+    }
+}
+
+#[test]
 fn a_wall_that_is_switched_off_is_said_to_be() {
     let folder = tempfile::tempdir().unwrap();
     let outcome = run(folder.path(), "off", &[], "pass");

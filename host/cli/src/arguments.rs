@@ -92,10 +92,11 @@ pub(crate) struct RunArguments {
     /// Print the whole outcome as one JSON object instead of streaming the output.
     #[arg(long)]
     pub(crate) json: bool,
-    /// An image's name, or a WASI module file.
+    /// An image's name, or the file of a WASI command: a preview 1 module, or a WASI 0.2 component, to
+    /// which directories are granted read-only (--dir HOST[:GUEST]:ro).
     #[arg(long, value_name = "IMAGE", default_value = "python", value_parser = parse_image)]
     pub(crate) image: Image,
-    /// The command and its arguments; with a module file, the arguments alone.
+    /// The command and its arguments; with a file, the arguments alone.
     #[arg(last = true, value_name = "CMD ARGS")]
     pub(crate) command: Vec<String>,
 }

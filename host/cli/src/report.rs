@@ -70,6 +70,12 @@ pub(crate) fn hint(err: &anyhow::Error) -> Option<String> {
         Error::Refused(Refusal::Spec(SpecError::GuestPathTwice { .. })) => {
             Some("give each --dir a guest path of its own: --dir HOST:/GUEST".to_owned())
         }
+        Error::Refused(Refusal::NotEnforced { field: "disk_bytes" | "files", .. }) => {
+            Some("mount it read-only (--dir HOST[:GUEST]:ro), or grant no directory (--no-dir)".to_owned())
+        }
+        Error::Refused(Refusal::NotEnforced { field: "mounts", .. }) => {
+            Some("mount no directory inside of another".to_owned())
+        }
         Error::Mount { .. } => {
             Some("the directory must exist; a mount is --dir HOST[:GUEST][:ro]".to_owned())
         }

@@ -66,8 +66,8 @@ fn prepare(engine: &Engine, spec: &Spec, exec: &Exec) -> Result<Box<dyn Sandbox>
     let runtime =
         tokio::runtime::Builder::new_current_thread().build().context("cannot start the runtime")?;
     runtime.block_on(async {
-        let admitted =
-            admit(spec.clone(), engine.name(), engine.capabilities()).map_err(sandpiper::Error::from)?;
+        let capabilities = engine.capabilities(&spec.image);
+        let admitted = admit(spec.clone(), engine.name(), capabilities).map_err(sandpiper::Error::from)?;
         let sandbox = engine.create(admitted).await?;
         engine.prepare_for(spec, exec).await?;
         Ok(sandbox)
@@ -187,9 +187,10 @@ pub(crate) fn explanation(exit: &Exit) -> Option<String> {
             Some("the disk limit was reached (--disk)".to_owned())
         }
         Exit::Trap { trap } => Some(format!("the guest trapped: {trap:?}")),
-        Exit::NotRunnable { command } => Some(format!(
-            "{command}: is no program of this image (a Python script runs as: python3 {command})"
-        )),
+        Exit::NotRunnable { command, reason } if command.contains('/') => {
+            Some(format!("{command}: {reason} (a Python script runs as: python3 {command})"))
+        }
+        Exit::NotRunnable { command, reason } => Some(format!("{command}: {reason}")),
         Exit::NotFound { command } => Some(format!("{command}: command not found in this image")),
         _ => None,
     }

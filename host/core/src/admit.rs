@@ -1,13 +1,19 @@
 //! The gate before a backend: everything a spec asks for is enforced, or refused here.
 
-use crate::{Clock, Exec, Image, Limits, Metering, Spec, SpecError};
+use crate::{Access, Clock, Exec, Image, Limits, Metering, Spec, SpecError};
 
-/// What a backend can enforce and offer. The default offers nothing.
+/// What a backend can enforce and offer for an image. The default offers nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "a table of independent yes and no answers")]
 pub struct Capabilities {
     /// Mounts host directories.
     pub mounts: bool,
+    /// Mounts a directory inside of another mount, which then is hidden there.
+    pub nested_mounts: bool,
+    /// Counts the bytes that are written to mounts.
+    pub disk_bytes: bool,
+    /// Counts the files that are made in mounts.
+    pub files: bool,
     /// Counts and limits fuel.
     pub fuel: bool,
     /// Runs under a deadline only, without counting fuel.
@@ -22,21 +28,30 @@ pub struct Capabilities {
 
 /// A spec that a backend has been found able to enforce; only [`admit`] makes one.
 #[derive(Clone, Debug)]
-pub struct Admitted(Spec);
+pub struct Admitted {
+    spec: Spec,
+    capabilities: Capabilities,
+}
 
 impl Admitted {
     /// The spec.
     pub fn spec(&self) -> &Spec {
-        &self.0
+        &self.spec
+    }
+
+    /// What the spec was checked against: a backend that finds an image to be another than it was then
+    /// must not run it.
+    pub fn capabilities(&self) -> Capabilities {
+        self.capabilities
     }
 
     /// The spec, by value.
     pub fn into_spec(self) -> Spec {
-        self.0
+        self.spec
     }
 }
 
-/// Checks a spec against what a backend can do.
+/// Checks a spec against what a backend can do for its image.
 ///
 /// # Errors
 /// [`Refusal`] names the first field that would otherwise be ignored, or that contradicts another.
@@ -56,8 +71,14 @@ pub fn admit(spec: Spec, backend: &str, capabilities: Capabilities) -> Result<Ad
         descriptors: _,
         output_bytes: _,
     } = limits;
+    let writable = mounts.iter().any(|mount| mount.access == Access::ReadWrite);
+    let nested = mounts.iter().any(|inner| mounts.iter().any(|outer| inner.guest.is_below(&outer.guest)));
     let asked = [
         ("mounts", !mounts.is_empty() && !capabilities.mounts),
+        ("mounts", nested && !capabilities.nested_mounts),
+        // Without a writable mount there is nothing to count.
+        ("disk_bytes", writable && !capabilities.disk_bytes),
+        ("files", writable && !capabilities.files),
         ("fuel", *metering == Metering::Fuel && !capabilities.fuel),
         ("metering", *metering == Metering::Deadline && !capabilities.deadline_metering),
         ("clock", matches!(clock, Clock::Virtual { .. }) && !capabilities.virtual_clock),
@@ -66,7 +87,7 @@ pub fn admit(spec: Spec, backend: &str, capabilities: Capabilities) -> Result<Ad
     ];
     match asked.iter().find(|(_, refused)| *refused) {
         Some((field, _)) => Err(Refusal::NotEnforced { backend: backend.to_owned(), field }),
-        None => Ok(Admitted(spec)),
+        None => Ok(Admitted { spec, capabilities }),
     }
 }
 
@@ -74,7 +95,7 @@ pub fn admit(spec: Spec, backend: &str, capabilities: Capabilities) -> Result<Ad
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The backend would have to ignore a field.
-    #[error("the backend {backend} cannot enforce `{field}`")]
+    #[error("the backend {backend} cannot enforce `{field}` for this image")]
     NotEnforced {
         /// The backend's name.
         backend: String,
@@ -141,10 +162,13 @@ impl Exec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Access, Mount};
+    use crate::Mount;
 
     const EVERYTHING: Capabilities = Capabilities {
         mounts: true,
+        nested_mounts: true,
+        disk_bytes: true,
+        files: true,
         fuel: true,
         deadline_metering: true,
         virtual_clock: true,
@@ -152,28 +176,47 @@ mod tests {
         module_files: true,
     };
 
+    fn mounting(mounts: &[(&str, Access)]) -> Spec {
+        let mounts = mounts.iter().map(|(guest, access)| Mount::new("/h", guest, *access).unwrap());
+        Spec { mounts: mounts.collect(), ..Spec::default() }
+    }
+
+    #[track_caller]
+    fn is_refused(field: &str, spec: Spec, lacking: Capabilities) {
+        assert!(admit(spec.clone(), "test", EVERYTHING).is_ok(), "{field}");
+        match admit(spec, "test", lacking) {
+            Err(Refusal::NotEnforced { field: named, .. }) => assert_eq!(named, field),
+            other => panic!("{field}: {other:?}"),
+        }
+    }
+
     #[test]
     fn what_a_backend_lacks_is_refused_by_name() {
-        let fields: [(&str, Spec, Capabilities); 4] = [
-            (
-                "mounts",
-                Spec { mounts: vec![Mount::new("/h", "/w", Access::ReadOnly).unwrap()], ..Spec::default() },
-                Capabilities { mounts: false, ..EVERYTHING },
-            ),
-            ("fuel", Spec::default(), Capabilities { fuel: false, ..EVERYTHING }),
-            ("seed", Spec { seed: Some(1), ..Spec::default() }, Capabilities { seed: false, ..EVERYTHING }),
-            (
-                "clock",
-                Spec { clock: Clock::Virtual { start_ns: 0 }, ..Spec::default() },
-                Capabilities { virtual_clock: false, ..EVERYTHING },
-            ),
-        ];
-        for (field, spec, lacking) in fields {
-            assert!(admit(spec.clone(), "test", EVERYTHING).is_ok(), "{field}");
-            match admit(spec, "test", lacking) {
-                Err(Refusal::NotEnforced { field: named, .. }) => assert_eq!(named, field),
-                other => panic!("{field}: {other:?}"),
-            }
+        let read_only = mounting(&[("/w", Access::ReadOnly)]);
+        is_refused("mounts", read_only, Capabilities { mounts: false, ..EVERYTHING });
+        is_refused("fuel", Spec::default(), Capabilities { fuel: false, ..EVERYTHING });
+        let seeded = Spec { seed: Some(1), ..Spec::default() };
+        is_refused("seed", seeded, Capabilities { seed: false, ..EVERYTHING });
+        let timeless = Spec { clock: Clock::Virtual { start_ns: 0 }, ..Spec::default() };
+        is_refused("clock", timeless, Capabilities { virtual_clock: false, ..EVERYTHING });
+    }
+
+    #[test]
+    fn a_mount_inside_of_another_is_refused_where_it_would_not_hide_it() {
+        let lacking = Capabilities { nested_mounts: false, ..EVERYTHING };
+        let with = |inner| mounting(&[("/w", Access::ReadOnly), (inner, Access::ReadOnly)]);
+        is_refused("mounts", with("/w/a/b"), lacking);
+        assert!(admit(with("/wa"), "test", lacking).is_ok());
+    }
+
+    #[test]
+    fn a_quota_that_is_not_counted_refuses_writable_mounts_alone() {
+        for (field, lacking) in [
+            ("disk_bytes", Capabilities { disk_bytes: false, ..EVERYTHING }),
+            ("files", Capabilities { files: false, ..EVERYTHING }),
+        ] {
+            is_refused(field, mounting(&[("/r", Access::ReadOnly), ("/w", Access::ReadWrite)]), lacking);
+            assert!(admit(mounting(&[("/r", Access::ReadOnly)]), "test", lacking).is_ok(), "{field}");
         }
     }
 

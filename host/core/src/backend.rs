@@ -7,7 +7,7 @@ use std::pin::Pin;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::{Admitted, Capabilities, Control, Event, Exec, Outcome, Refusal};
+use crate::{Admitted, Capabilities, Control, Event, Exec, Image, Outcome, Refusal};
 
 /// A boxed future, as traits that are used as objects need it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -20,8 +20,9 @@ pub trait Backend: Send + Sync {
     /// The backend's name, for messages and references.
     fn name(&self) -> &'static str;
 
-    /// What the backend can enforce and offer.
-    fn capabilities(&self) -> Capabilities;
+    /// What the backend can enforce and offer for an image; for one that is not there, which
+    /// [`Backend::create`] refuses, anything.
+    fn capabilities(&self, image: &Image) -> Capabilities;
 
     /// Makes a sandbox of an admitted spec.
     ///

@@ -38,10 +38,13 @@ pub enum Exit {
     },
     /// The host asked the guest to end (Ctrl-C, [`Control::cancel`](crate::Control::cancel)).
     Cancelled,
-    /// The command is a file or directory that the image cannot run.
+    /// The command is nothing that can be run: a file or directory that is no program of the image, or
+    /// an image that is no command.
     NotRunnable {
         /// The command as it was given.
         command: String,
+        /// Why, in one phrase.
+        reason: String,
     },
     /// The command is not in the image.
     NotFound {

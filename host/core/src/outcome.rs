@@ -37,7 +37,7 @@ pub struct Usage {
     pub wall_ms: u64,
     /// CPU time of the host thread while it ran the guest, in milliseconds.
     pub cpu_ms: u64,
-    /// Largest linear memory, in bytes.
+    /// The most linear memory that was held at a time, in bytes.
     pub peak_memory_bytes: u64,
     /// Bytes that the guest read from files and standard input.
     pub bytes_read: u64,

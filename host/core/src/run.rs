@@ -10,7 +10,8 @@ use crate::{Backend, Captured, Error, Event, Exec, Outcome, Running, Spec, Strea
 /// [`Error`] for a refused spec or command and for faults of the host; a guest cannot cause one.
 pub async fn run(backend: &dyn Backend, spec: Spec, exec: Exec) -> Result<Outcome, Error> {
     exec.check()?;
-    let admitted = admit(spec, backend.name(), backend.capabilities())?;
+    let capabilities = backend.capabilities(&spec.image);
+    let admitted = admit(spec, backend.name(), capabilities)?;
     let mut sandbox = backend.create(admitted).await?;
     let outcome = collect(sandbox.spawn(exec).await?).await;
     sandbox.close().await?;

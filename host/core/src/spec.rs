@@ -65,7 +65,8 @@ pub enum SpecError {
 pub enum Image {
     /// An image of the store, by name.
     Named(String),
-    /// A WebAssembly module file of the host.
+    /// A WebAssembly file of the host: a module that is a WASI preview 1 command, or a component that is a
+    /// WASI 0.2 command.
     File(PathBuf),
 }
 
@@ -115,6 +116,11 @@ impl GuestPath {
     /// The path as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether the path leads to somewhere inside of the directory `other`.
+    pub fn is_below(&self, other: &Self) -> bool {
+        self.0.strip_prefix(&other.0).is_some_and(|rest| rest.starts_with('/'))
     }
 
     /// The components, from the root down.

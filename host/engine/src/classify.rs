@@ -11,6 +11,12 @@ use crate::supervise::End;
 #[error("the guest was stopped")]
 pub(crate) struct Stopped(pub(crate) Stop);
 
+/// The error of a component that broke a rule of WASI or of the component model: both say so by errors
+/// that have no type.
+#[derive(Debug, thiserror::Error)]
+#[error("the guest broke a rule of WASI: {0}")]
+pub(crate) struct Misuse(pub(crate) String);
+
 /// Exit status by which a guest says that it died of refused memory; 128 + SIGKILL, as of a
 /// process that the kernel killed for memory.
 const DIED_OF_MEMORY: u8 = 137;
@@ -43,6 +49,9 @@ fn exit_of(end: End<wasmtime::Result<()>>, limiter: &Limiter) -> Result<Exit, Er
             Stop::Exit(code) => Exit::Code { code },
             Stop::Quota(quota) => Exit::Quota { quota },
         });
+    }
+    if err.downcast_ref::<Misuse>().is_some() {
+        return Ok(if starved { Exit::Memory } else { Exit::Trap { trap: Trap::Other } });
     }
     let Some(trap) = err.downcast_ref::<wasmtime::Trap>() else {
         // Several tables, of which no single one is above the limit, when the instance was made.

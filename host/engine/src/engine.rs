@@ -12,7 +12,8 @@ use sandpiper_kernel::SystemTree;
 use tokio::sync::OnceCell;
 
 use crate::image::{
-    CompileCache, Compiler, ImageSource, Loaded, ModuleSource, Stamp, compile_or_load, load_cached, stamp,
+    CompileCache, Compiler, ImageSource, Kind, Loaded, ModuleSource, Stamp, compile_or_load, load_cached,
+    stamp,
 };
 use crate::memory::{StackPool, trim_allocator};
 use crate::sandbox::LocalSandbox;
@@ -163,7 +164,7 @@ impl Engine {
                     reason: "there is no image of this name".to_owned(),
                     source: None,
                 })?;
-                let program = Arc::new(Program::new(source.clone())?);
+                let program = Arc::new(Program::new(source.clone(), Kind::Module)?);
                 programs.named.insert(name.clone(), Arc::clone(&program));
                 Ok(program)
             }
@@ -181,7 +182,8 @@ impl Engine {
                 }
                 let module = ModuleSource { path: path.clone(), sha256: None };
                 let name = path.display().to_string();
-                let program = Arc::new(Program::new(ImageSource { name, module, ..ImageSource::default() })?);
+                let source = ImageSource { name, module, ..ImageSource::default() };
+                let program = Arc::new(Program::new(source, Kind::of_file(&path))?);
                 programs.files.retain(|file| file.path != path);
                 if programs.files.len() == MAX_FILES {
                     programs.files.pop_front();
@@ -243,7 +245,12 @@ impl Inner {
                 notify(notice);
             }
         };
-        let compiler = Compiler { cache: self.cache.as_ref(), stacks: &self.stacks, notify: &notify };
+        let compiler = Compiler {
+            kind: program.kind,
+            cache: self.cache.as_ref(),
+            stacks: &self.stacks,
+            notify: &notify,
+        };
         how(&source.name, module, metering, &compiler)
     }
 }
@@ -259,21 +266,23 @@ impl Backend for Engine {
         "local"
     }
 
-    fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            mounts: true,
-            fuel: true,
-            deadline_metering: true,
-            virtual_clock: true,
-            seed: true,
-            module_files: true,
-        }
+    fn capabilities(&self, image: &Image) -> Capabilities {
+        // What is not there is refused by its name, when the sandbox is made.
+        capabilities(self.program(image).map_or(Kind::Module, |program| program.kind))
     }
 
     fn create(&self, spec: Admitted) -> BoxFuture<'_, Result<Box<dyn Sandbox>, Error>> {
         Box::pin(async move {
+            let admitted = spec.capabilities();
             let spec: Spec = spec.into_spec();
             let program = self.program(&spec.image)?;
+            if capabilities(program.kind) != admitted {
+                return Err(Error::Image {
+                    image: program.source.name.clone(),
+                    reason: "it was changed while it was looked at".to_owned(),
+                    source: None,
+                });
+            }
             let sandbox: Box<dyn Sandbox> = Box::new(LocalSandbox::new(self.clone(), program, spec)?);
             Ok(sandbox)
         })
@@ -283,6 +292,7 @@ impl Backend for Engine {
 /// An image in use: what it is made of, its system tree, and its modules as far as they are loaded.
 pub(crate) struct Program {
     pub(crate) source: ImageSource,
+    pub(crate) kind: Kind,
     pub(crate) system: Arc<SystemTree>,
     /// For each variant and metering, in the order of `Engine::load`.
     modules: [OnceCell<Arc<Loaded>>; 4],
@@ -298,12 +308,12 @@ pub(crate) enum Variant {
 }
 
 impl Program {
-    fn new(source: ImageSource) -> Result<Self, Error> {
+    fn new(source: ImageSource, kind: Kind) -> Result<Self, Error> {
         let mut system = SystemTree::builder().commands(&source.commands);
         for (host, guest) in &source.files {
             system = system.read_only_dir(host, guest);
         }
-        Ok(Self { source, system: system.build()?, modules: std::array::from_fn(|_| OnceCell::new()) })
+        Ok(Self { source, kind, system: system.build()?, modules: std::array::from_fn(|_| OnceCell::new()) })
     }
 
     pub(crate) fn variant(&self, exec: &Exec) -> Variant {
@@ -317,5 +327,23 @@ impl Program {
     pub(crate) fn offers(&self, command: &str) -> bool {
         let name = command.strip_prefix("/usr/bin/").unwrap_or(command);
         self.source.commands.is_empty() || self.source.commands.iter().any(|offered| offered == name)
+    }
+}
+
+/// What can be enforced for guests of a kind.
+fn capabilities(kind: Kind) -> Capabilities {
+    // The files of a component are served by wasmtime-wasi, which counts nothing that is written and
+    // does not know of mounts that cover each other.
+    let by_kernel = kind == Kind::Module;
+    Capabilities {
+        mounts: true,
+        nested_mounts: by_kernel,
+        disk_bytes: by_kernel,
+        files: by_kernel,
+        fuel: true,
+        deadline_metering: true,
+        virtual_clock: true,
+        seed: true,
+        module_files: true,
     }
 }

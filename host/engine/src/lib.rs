@@ -5,6 +5,7 @@
 
 mod bindings;
 mod classify;
+mod component;
 mod config;
 mod cpu_clock;
 mod engine;

@@ -3,11 +3,21 @@
 use sandpiper_core::Limits;
 use wasmtime::ResourceLimiter;
 
-/// Counts what an instance holds, refuses what is above the limits, and remembers that it did.
+/// How many of what is not limited by size a guest may be made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parts {
+    pub(crate) instances: usize,
+    /// Each reserves the whole address space of a 32-bit guest.
+    pub(crate) memories: usize,
+}
+
+/// Counts what a guest's instances hold, refuses what is above the limits, and remembers that it did.
 #[derive(Debug)]
 pub(crate) struct Limiter {
+    parts: Parts,
     memory_bytes: u64,
     table_elements: u64,
+    memory_held: u64,
     peak_memory_bytes: u64,
     tables_held: u64,
     refused_memory: Option<u64>,
@@ -15,10 +25,12 @@ pub(crate) struct Limiter {
 }
 
 impl Limiter {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, parts: Parts) -> Self {
         Self {
+            parts,
             memory_bytes: limits.memory_bytes,
             table_elements: u64::from(limits.table_elements),
+            memory_held: 0,
             peak_memory_bytes: 0,
             tables_held: 0,
             refused_memory: None,
@@ -49,17 +61,18 @@ impl Limiter {
 impl ResourceLimiter for Limiter {
     fn memory_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let desired_bytes = u64::try_from(desired)?;
-        if desired_bytes > self.memory_bytes {
-            self.refused_memory = Some(desired_bytes);
+        let held = self.memory_held.saturating_add(u64::try_from(desired.saturating_sub(current))?);
+        if held > self.memory_bytes {
+            self.refused_memory = Some(held);
             return Ok(false);
         }
         if maximum.is_none_or(|maximum| desired <= maximum) {
-            self.peak_memory_bytes = self.peak_memory_bytes.max(desired_bytes);
+            self.memory_held = held;
+            self.peak_memory_bytes = self.peak_memory_bytes.max(held);
         }
         Ok(true)
     }
@@ -80,10 +93,10 @@ impl ResourceLimiter for Limiter {
     }
 
     fn instances(&self) -> usize {
-        1
+        self.parts.instances
     }
 
     fn memories(&self) -> usize {
-        1
+        self.parts.memories
     }
 }

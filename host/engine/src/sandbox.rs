@@ -2,26 +2,30 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sandpiper_core::{
-    BoxFuture, Captured, Control, DenialReason, Error, Exec, Exit, Limits, Outcome, Quota, Refusal, Running,
-    Sandbox, SandboxRef, Spec, Usage,
+    BoxFuture, Captured, Control, DenialReason, Error, Exec, Exit, GuestPath, Limits, Outcome, Quota,
+    Refusal, Running, Sandbox, SandboxRef, Spec, Usage,
 };
 use sandpiper_kernel::{Found, Process, World};
 use tokio::sync::mpsc;
+use wasmtime::Store;
 
 use crate::classify::classify;
+use crate::component::{self, Command};
 use crate::engine::{Engine, Program};
-use crate::image::Loaded;
+use crate::image::{Kind, Loaded, Start};
 use crate::store::{State, new_store};
-use crate::supervise::supervise;
+use crate::supervise::{End, supervise};
 
 /// Output events that may wait for their reader; with 64 KiB each, 1 MiB at most.
 const EVENTS_WAITING: usize = 16;
 
-/// The variables that every command gets, before the image's and its own.
+/// The variables that every command gets, before the image's and its own. A component has no home, and
+/// no programs beside itself.
 const ENVIRONMENT: [(&str, &str); 3] = [("PATH", "/usr/bin"), ("HOME", "/home/user"), ("LANG", "C.UTF-8")];
+const ENVIRONMENT_OF_COMPONENTS: [(&str, &str); 1] = [("LANG", "C.UTF-8")];
 
 pub(crate) struct LocalSandbox {
     engine: Engine,
@@ -44,7 +48,7 @@ impl LocalSandbox {
         let control = Control::default();
         let command = exec.argv.first().map(String::as_str).unwrap_or_default();
         let cwd = exec.cwd.clone().unwrap_or_else(|| self.default_cwd());
-        if self.world.find(&cwd) != Some(Found::Directory) {
+        if !self.shows(&cwd) || self.world.find(&cwd) != Some(Found::Directory) {
             let what = format!("the working directory {cwd} is not a directory in the sandbox");
             return Err(Error::Refused(Refusal::Exec { what }));
         }
@@ -56,12 +60,39 @@ impl LocalSandbox {
         let loaded = self.engine.load(&self.program, variant, self.spec.limits.metering).await?;
         check_fits(&loaded, &self.spec.limits)?;
         self.engine.tick(&loaded, self.spec.limits.metering);
-        let env = environment(&self.program.source.env, exec.env, &cwd);
-        let process =
-            Process::new(Arc::clone(&self.world), &exec.argv, &env, exec.stdin, events, control.clone())?;
-        let guest =
-            Guest { loaded, process, limits: self.spec.limits.clone(), world: Arc::clone(&self.world) };
-        Ok(Running::new(received, Box::pin(guest.run(control.clone())), control))
+        let image = &self.program.source.env;
+        let (world, limits) = (Arc::clone(&self.world), self.spec.limits.clone());
+        let done: BoxFuture<'static, Result<Outcome, Error>> = match &loaded.start {
+            Start::Module(_) => {
+                let env = environment(&ENVIRONMENT, image, exec.env, &cwd);
+                let process =
+                    Process::new(Arc::clone(&world), &exec.argv, &env, exec.stdin, events, control.clone())?;
+                let run = Run { loaded, limits, world };
+                Box::pin(run.module(process, control.clone()))
+            }
+            Start::Component(_) => {
+                let env = environment(&ENVIRONMENT_OF_COMPONENTS, image, exec.env, &cwd);
+                let start = component::Start { argv: exec.argv, env, cwd, stdin: exec.stdin };
+                let guest = Command::new(Arc::clone(&world), &limits, start, events, control.clone())?;
+                let run = Run { loaded, limits, world };
+                Box::pin(run.component(guest, control.clone()))
+            }
+            Start::Nothing(reason) => {
+                let exit = Exit::NotRunnable { command: command.to_owned(), reason: reason.clone() };
+                Box::pin(async { Ok(not_run(exit)) })
+            }
+        };
+        Ok(Running::new(received, done, control))
+    }
+
+    /// Whether the guest can reach a directory of the world: a component has the mounts alone.
+    fn shows(&self, path: &str) -> bool {
+        let mounts = &self.spec.mounts;
+        self.program.kind == Kind::Module
+            || path == "/"
+            || path.parse::<GuestPath>().is_ok_and(|path| {
+                mounts.iter().any(|mount| path == mount.guest || path.is_below(&mount.guest))
+            })
     }
 
     /// Why a command that the image does not offer cannot be run, as bash tells the two apart.
@@ -69,7 +100,7 @@ impl LocalSandbox {
         let path = if command.starts_with('/') { command.to_owned() } else { format!("{cwd}/{command}") };
         let command = command.to_owned();
         if command.contains('/') && self.world.find(&path).is_some() {
-            Exit::NotRunnable { command }
+            Exit::NotRunnable { command, reason: "is no program of this image".to_owned() }
         } else {
             Exit::NotFound { command }
         }
@@ -97,30 +128,49 @@ impl Sandbox for LocalSandbox {
     }
 }
 
-/// A command that is ready to run.
-struct Guest {
+/// What a run needs besides its guest.
+struct Run {
     loaded: Arc<Loaded>,
-    process: Process,
     limits: Limits,
     world: Arc<World>,
 }
 
-impl Guest {
-    async fn run(self, control: Control) -> Result<Outcome, Error> {
-        let Self { loaded, process, limits, world } = self;
+impl Run {
+    async fn module(self, process: Process, control: Control) -> Result<Outcome, Error> {
+        let Start::Module(pre) = &self.loaded.start else { return Err(another_start()) };
         let start = Instant::now();
-        let mut store = new_store(&loaded.engine, process, &limits)?;
+        let mut store = new_store(&self.loaded.engine, process, &self.limits)?;
         let work = async {
-            let instance = loaded.pre.instantiate_async(&mut store).await?;
+            let instance = pre.instantiate_async(&mut store).await?;
             store.data_mut().memory = instance.get_memory(&mut store, crate::bindings::MEMORY);
             let entry = instance.get_typed_func::<(), ()>(&mut store, crate::image::ENTRY_POINT)?;
             entry.call_async(&mut store, ()).await
         };
-        let (end, cpu) = supervise(work, start + limits.wall, &control).await;
+        let (end, cpu) = supervise(work, start + self.limits.wall, &control).await;
+        self.outcome(&store, end, start, cpu)
+    }
+
+    async fn component(self, guest: Command, control: Control) -> Result<Outcome, Error> {
+        let Start::Component(command) = &self.loaded.start else { return Err(another_start()) };
+        let start = Instant::now();
+        let mut store = new_store(&self.loaded.engine, guest, &self.limits)?;
+        let work = component::run(command, &mut store);
+        let (end, cpu) = supervise(work, start + self.limits.wall, &control).await;
+        self.outcome(&store, end, start, cpu)
+    }
+
+    fn outcome<G>(
+        &self,
+        store: &Store<State<G>>,
+        end: End<wasmtime::Result<()>>,
+        start: Instant,
+        cpu: Duration,
+    ) -> Result<Outcome, Error> {
         let left = store.get_fuel().ok();
-        let exit = classify(end, &store.data().limiter, left)?;
-        let fuel = left.map(|left| limits.fuel.saturating_sub(left));
         let State { limiter, .. } = store.data();
+        let exit = classify(end, limiter, left)?;
+        let fuel = left.map(|left| self.limits.fuel.saturating_sub(left));
+        let world = &self.world;
         if let Some(bytes) = limiter.refused_memory() {
             world.deny("memory.grow", &format!("{bytes} bytes"), DenialReason::MemoryLimit);
         }
@@ -146,6 +196,11 @@ impl Guest {
     }
 }
 
+/// A bug of the host: what is started is looked at just before.
+fn another_start() -> Error {
+    Error::Host { context: "cannot start the guest".to_owned(), source: "it is of another kind".into() }
+}
+
 /// Refuses limits below what the image starts with: a run could only fail.
 fn check_fits(loaded: &Loaded, limits: &Limits) -> Result<(), Error> {
     let refuse = |what: String| Err(Error::Refused(Refusal::Exec { what }));
@@ -164,11 +219,16 @@ fn check_fits(loaded: &Loaded, limits: &Limits) -> Result<(), Error> {
     Ok(())
 }
 
-fn environment(image: &[(String, String)], own: Vec<(String, String)>, cwd: &str) -> Vec<(String, String)> {
-    let mut env: Vec<(String, String)> = Vec::with_capacity(image.len() + own.len() + 4);
-    let general = ENVIRONMENT.map(|(name, value)| (name.to_owned(), value.to_owned()));
+fn environment(
+    general: &[(&str, &str)],
+    image: &[(String, String)],
+    own: Vec<(String, String)>,
+    cwd: &str,
+) -> Vec<(String, String)> {
+    let mut env: Vec<(String, String)> = Vec::with_capacity(general.len() + image.len() + own.len() + 1);
+    let general = general.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let pwd = ("PWD".to_owned(), cwd.to_owned());
-    for (name, value) in general.into_iter().chain(image.iter().cloned()).chain(own).chain([pwd]) {
+    for (name, value) in general.chain(image.iter().cloned()).chain(own).chain([pwd]) {
         match env.iter_mut().find(|(known, _)| *known == name) {
             Some((_, known)) => *known = value,
             None => env.push((name, value)),
@@ -187,6 +247,6 @@ fn not_run(exit: Exit) -> Outcome {
     }
 }
 
-fn milliseconds(duration: std::time::Duration) -> u64 {
+fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

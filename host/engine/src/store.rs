@@ -5,30 +5,54 @@ use sandpiper_kernel::Process;
 use wasmtime::{Memory, Store};
 
 use crate::config::FUEL_YIELD_INTERVAL;
-use crate::limiter::Limiter;
-use crate::turn::Turn;
+use crate::limiter::{Limiter, Parts};
+use crate::turn::{EndOfCall, Turn};
 
 /// What host functions reach through the store.
-pub(crate) struct State {
-    pub(crate) process: Process,
+pub(crate) struct State<G = Process> {
+    pub(crate) process: G,
     pub(crate) limiter: Limiter,
-    /// The guest's memory, once it is instantiated.
+    /// The memory of a guest that has one, once it is instantiated.
     pub(crate) memory: Option<Memory>,
     pub(crate) turn: Turn,
+}
+
+/// A kind of guest: what its host functions work on.
+pub(crate) trait Guest: Send + 'static {
+    /// What an instance may be made of.
+    const PARTS: Parts;
+    /// Whether the functions that it calls are another's, which do not count their time.
+    const HOOKED: bool;
+    /// Most bytes that a component may pass in one call, and most handles that it may hold; nothing to a
+    /// module.
+    const MAX_CALL_BYTES: usize;
+    const MAX_HANDLES: usize;
+}
+
+impl Guest for Process {
+    const PARTS: Parts = Parts { instances: 1, memories: 1 };
+    const HOOKED: bool = false;
+    const MAX_CALL_BYTES: usize = 0;
+    const MAX_HANDLES: usize = 0;
 }
 
 /// Makes a store with every limit on.
 ///
 /// # Errors
 /// [`Error::Host`] when the engine was not configured for the metering mode: a bug of the host.
-pub(crate) fn new_store(
+pub(crate) fn new_store<G: Guest>(
     engine: &wasmtime::Engine,
-    process: Process,
+    process: G,
     limits: &Limits,
-) -> Result<Store<State>, Error> {
-    let state = State { process, limiter: Limiter::new(limits), memory: None, turn: Turn::default() };
-    let mut store = Store::new(engine, state);
+) -> Result<Store<State<G>>, Error> {
+    let limiter = Limiter::new(limits, G::PARTS);
+    let mut store = Store::new(engine, State { process, limiter, memory: None, turn: Turn::default() });
     store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(G::MAX_CALL_BYTES);
+    store.set_max_component_handles(G::MAX_HANDLES);
+    if G::HOOKED {
+        store.call_hook_async(EndOfCall);
+    }
     match limits.metering {
         Metering::Fuel => {
             store.set_fuel(limits.fuel).map_err(|err| misconfigured(&err))?;

@@ -6,6 +6,11 @@
 
 use std::time::{Duration, Instant};
 
+use wasmtime::{CallHook, CallHookHandler, StoreContextMut};
+use wasmtime_wasi::async_trait;
+
+use crate::store::State;
+
 /// How long calls may take together before others have a turn; as [`FUEL_YIELD_INTERVAL`] does of
 /// computing, it bounds how far a deadline is overrun.
 ///
@@ -16,6 +21,8 @@ const TURN: Duration = Duration::from_millis(1);
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
     taken: Duration,
+    /// When the host's part of a call began, where a hook counts it.
+    host_since: Option<Instant>,
 }
 
 impl Turn {
@@ -26,5 +33,26 @@ impl Turn {
             self.taken = Duration::ZERO;
             tokio::task::yield_now().await;
         }
+    }
+}
+
+/// Counts the calls of functions that do not do it themselves. A call that goes back into the guest, to
+/// have memory allocated for its answer, is two.
+pub(crate) struct EndOfCall;
+
+#[async_trait]
+impl<G: Send + 'static> CallHookHandler<State<G>> for EndOfCall {
+    async fn handle_call_event(
+        &self,
+        mut store: StoreContextMut<'_, State<G>>,
+        event: CallHook,
+    ) -> wasmtime::Result<()> {
+        let turn = &mut store.data_mut().turn;
+        if event.entering_host() {
+            turn.host_since = Some(Instant::now());
+        } else if let Some(start) = turn.host_since.take() {
+            turn.end_call(start).await;
+        }
+        Ok(())
     }
 }

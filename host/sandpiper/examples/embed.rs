@@ -13,7 +13,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tokio::runtime::Runtime::new()?.block_on(async {
         let mut spec = Spec::default();
         spec.limits.wall = Duration::from_secs(5);
-        let admitted = admit(spec, engine.name(), engine.capabilities())?;
+        let capabilities = engine.capabilities(&spec.image);
+        let admitted = admit(spec, engine.name(), capabilities)?;
         let mut sandbox = engine.create(admitted).await?;
         let running =
             sandbox.spawn(Exec::new(["python3", "-c", "for i in range(3): print(i, flush=True)"])).await?;

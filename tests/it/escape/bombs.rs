@@ -315,6 +315,7 @@ fn what_is_no_module_is_refused_whatever_it_is() {
     }
     refused(b"\x7fELF\x02\x01\x01\0", "it is not a valid WebAssembly module");
     refused(b"#!/bin/sh\nexit 0\n", "it is not a valid WebAssembly module");
-    refused(b"\0asm\x0d\0\x01\0", "it is not a valid WebAssembly module");
+    refused(b"\0asm\x0d\0\x02\0", "it is not a valid WebAssembly module");
+    refused(b"\0asm\x0d\0\x01\0\x01", "it is not a valid WebAssembly component");
     ends(&whole, &DONE);
 }

@@ -1,19 +1,23 @@
-//! A module that is ready to be instantiated: checked, compiled, linked, with its memory pool.
+//! A module or component that is ready to be instantiated: checked, compiled, linked, with its memory
+//! pool.
 
 use std::fs::File;
 use std::hash::{Hash, Hasher};
-use std::io::Write;
+use std::io::{Read, Seek, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use sandpiper_core::{Error, Metering};
 use sha2::{Digest, Sha256};
-use wasmtime::{ExternType, InstancePre, Module};
+use wasmtime::component::Component;
+use wasmtime::{ExternType, InstancePre, Module, ResourcesRequired};
+use wasmtime_wasi::p2::bindings::CommandPre;
 
 use super::cache::Entry;
 use super::split::split;
 use super::weight::{self, Unfit};
-use super::{CompileCache, ModuleSource};
+use super::{CompileCache, Kind, ModuleSource, composition};
+use crate::component::{self, Command};
 use crate::config::config;
 use crate::memory::{MemoryImage, MemoryPool, StackPool};
 use crate::store::State;
@@ -26,18 +30,29 @@ const ENTRY_FORMAT: u32 = 1;
 /// The exported function that runs a command.
 pub(crate) const ENTRY_POINT: &str = "_start";
 
-/// A compiled and linked module.
+/// A compiled and linked module or component.
 pub(crate) struct Loaded {
     pub(crate) engine: wasmtime::Engine,
-    pub(crate) pre: InstancePre<State>,
+    pub(crate) start: Start,
     pub(crate) memories: MemoryPool,
     /// Bytes of memory and elements of tables that an instance starts with.
     pub(crate) minimum_memory_bytes: u64,
     pub(crate) minimum_table_elements: u64,
 }
 
+/// What is there to be started.
+pub(crate) enum Start {
+    /// A WASI preview 1 command.
+    Module(InstancePre<State>),
+    /// A WASI 0.2 command.
+    Component(CommandPre<State<Command>>),
+    /// A component that is no command, and why.
+    Nothing(String),
+}
+
 /// Where modules are compiled to and how the host hears of it.
 pub(crate) struct Compiler<'a> {
+    pub(crate) kind: Kind,
     pub(crate) cache: Option<&'a CompileCache>,
     pub(crate) stacks: &'a StackPool,
     pub(crate) notify: &'a (dyn Fn(Notice<'_>) + Send + Sync),
@@ -55,7 +70,7 @@ pub(crate) fn load_cached(
     compiler: &Compiler<'_>,
 ) -> Result<Option<Loaded>, Error> {
     let (Some(sha256), Some(cache)) = (&source.sha256, compiler.cache) else { return Ok(None) };
-    let prepared = Prepared::new(metering, compiler.stacks)?;
+    let prepared = Prepared::new(compiler.kind, metering, compiler.stacks)?;
     cache.load(&prepared.cache_key(sha256)).map(|entry| prepared.load(name, entry)).transpose()
 }
 
@@ -70,11 +85,12 @@ pub(crate) fn compile_or_load(
     metering: Metering,
     compiler: &Compiler<'_>,
 ) -> Result<Loaded, Error> {
-    let prepared = Prepared::new(metering, compiler.stacks)?;
+    let kind = compiler.kind;
+    let prepared = Prepared::new(kind, metering, compiler.stacks)?;
     let mut wasm = None;
     let sha256 = match &source.sha256 {
         Some(sha256) => sha256.clone(),
-        None => hex(&Sha256::digest(wasm.insert(read_module(name, &source.path)?))),
+        None => hex(&Sha256::digest(wasm.insert(read_module(name, kind, &source.path)?))),
     };
     let key = prepared.cache_key(&sha256);
     if let Some(entry) = compiler.cache.and_then(|cache| cache.load(&key)) {
@@ -82,13 +98,16 @@ pub(crate) fn compile_or_load(
     }
     let wasm = match wasm {
         Some(wasm) => wasm,
-        None => read_module(name, &source.path)?,
+        None => read_module(name, kind, &source.path)?,
     };
     (compiler.notify)(Notice::Compiling { image: name });
-    let entry = compile(&wasm, &prepared.engine, &key, compiler.cache).map_err(|err| match err {
+    let entry = compile(&wasm, &prepared, &key, compiler.cache).map_err(|err| match err {
         CompileError::Module(err) => Error::Image {
             image: name.to_owned(),
-            reason: "it is not a valid WebAssembly module".to_owned(),
+            reason: match kind {
+                Kind::Module => "it is not a valid WebAssembly module".to_owned(),
+                Kind::Component => "it is not a valid WebAssembly component".to_owned(),
+            },
             source: Some(err),
         },
         CompileError::TooHeavy(reason) => Error::Image { image: name.to_owned(), reason, source: None },
@@ -101,21 +120,22 @@ pub(crate) fn compile_or_load(
 /// A wasmtime engine of its own for each image, because memories are made by the engine and start
 /// as the image.
 struct Prepared {
+    kind: Kind,
     engine: wasmtime::Engine,
     memories: MemoryPool,
 }
 
 impl Prepared {
-    fn new(metering: Metering, stacks: &StackPool) -> Result<Self, Error> {
+    fn new(kind: Kind, metering: Metering, stacks: &StackPool) -> Result<Self, Error> {
         let memories = MemoryPool::default();
         let config = config(metering, Arc::new(memories.clone()), Arc::new(stacks.clone()));
         let engine =
             wasmtime::Engine::new(&config).map_err(|err| host("cannot start the engine", err.into()))?;
-        Ok(Self { engine, memories })
+        Ok(Self { kind, engine, memories })
     }
 
     fn cache_key(&self, sha256: &str) -> String {
-        cache_key(sha256, &self.engine)
+        cache_key(sha256, self.kind, &self.engine)
     }
 
     fn load(self, name: &str, entry: Entry) -> Result<Loaded, Error> {
@@ -124,20 +144,38 @@ impl Prepared {
                 .map_err(|err| host("cannot map the image's memory", err.into()))?;
             self.memories.start_as(image);
         }
-        // SAFETY: the file was written by this engine's serializer, in this process or in another of
-        // the same user, and has not been changed since (see `cache`).
-        let module = unsafe { Module::deserialize_open_file(&self.engine, entry.code) }
-            .map_err(|err| host("cannot load compiled code", err.into()))?;
-        link(name, self, &module)
+        let failed = |err: wasmtime::Error| host("cannot load compiled code", err.into());
+        match self.kind {
+            Kind::Module => {
+                // SAFETY: the file was written by this engine's serializer, in this process or in
+                // another of the same user, and has not been changed since (see `cache`).
+                let module = unsafe { Module::deserialize_open_file(&self.engine, entry.code) };
+                link_module(name, self, &module.map_err(failed)?)
+            }
+            Kind::Component => {
+                let code =
+                    read_all(entry.code).map_err(|err| host("cannot load compiled code", err.into()))?;
+                // SAFETY: as above.
+                let component = unsafe { Component::deserialize(&self.engine, code) };
+                link_component(self, &component.map_err(failed)?)
+            }
+        }
     }
+}
+
+fn read_all(mut file: File) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn host(context: &str, source: sandpiper_core::BoxError) -> Error {
     Error::Host { context: context.to_owned(), source }
 }
 
-fn link(name: &str, prepared: Prepared, module: &Module) -> Result<Loaded, Error> {
-    let Prepared { engine, memories } = prepared;
+fn link_module(name: &str, prepared: Prepared, module: &Module) -> Result<Loaded, Error> {
+    let Prepared { engine, memories, .. } = prepared;
     let bad = |reason: String| Error::Image { image: name.to_owned(), reason, source: None };
     match module.get_export(ENTRY_POINT) {
         Some(ExternType::Func(ty)) if ty.params().len() == 0 && ty.results().len() == 0 => {}
@@ -157,10 +195,30 @@ fn link(name: &str, prepared: Prepared, module: &Module) -> Result<Loaded, Error
     let pre = linker.instantiate_pre(module).map_err(|err| bad(format!("{err:#}")))?;
     Ok(Loaded {
         engine,
-        pre,
+        start: Start::Module(pre),
         memories,
         minimum_memory_bytes: resources.max_initial_memory_size.unwrap_or(0).saturating_mul(64 << 10),
         minimum_table_elements: resources.max_initial_table_size.unwrap_or(0),
+    })
+}
+
+fn link_component(prepared: Prepared, component: &Component) -> Result<Loaded, Error> {
+    let Prepared { engine, memories, .. } = prepared;
+    let linker = component::linker(&engine)
+        .map_err(|err| Error::Host { context: "cannot bind WASI 0.2".to_owned(), source: err.into() })?;
+    let start = match linker.instantiate_pre(component).map(CommandPre::new) {
+        Ok(Ok(command)) => Start::Component(command),
+        Ok(Err(_)) => Start::Nothing("is no WASI command: it exports no wasi:cli/run of 0.2".to_owned()),
+        Err(err) => Start::Nothing(format!("imports what is not offered (WASI 0.2 is): {err:#}")),
+    };
+    let resources = component.resources_required();
+    let minimum = |of: fn(&ResourcesRequired) -> Option<u64>| resources.as_ref().and_then(of).unwrap_or(0);
+    Ok(Loaded {
+        engine,
+        start,
+        memories,
+        minimum_memory_bytes: minimum(|of| of.max_initial_memory_size).saturating_mul(64 << 10),
+        minimum_table_elements: minimum(|of| of.max_initial_table_size),
     })
 }
 
@@ -172,14 +230,14 @@ enum CompileError {
 
 fn compile(
     wasm: &[u8],
-    engine: &wasmtime::Engine,
+    prepared: &Prepared,
     key: &str,
     cache: Option<&CompileCache>,
 ) -> Result<Entry, CompileError> {
     let host = |context: &str, source: sandpiper_core::BoxError| {
         CompileError::Host(Error::Host { context: context.to_owned(), source })
     };
-    let (code, memory) = in_own_threads(|| translate(wasm, engine))
+    let (code, memory) = in_own_threads(|| translate(wasm, prepared))
         .map_err(|err| host("cannot start the threads that compile", err.into()))??;
     let kept = match cache {
         Some(cache) => cache.store(key, &code, memory.as_deref()).map_err(Into::into),
@@ -188,15 +246,24 @@ fn compile(
     kept.map_err(|err| host("cannot keep compiled code", err))
 }
 
-/// The machine code of a module, and the memory that it starts with.
-fn translate(wasm: &[u8], engine: &wasmtime::Engine) -> Result<(Vec<u8>, Option<Vec<u8>>), CompileError> {
+/// The machine code of a module or component, and the memory that a module starts with.
+fn translate(wasm: &[u8], prepared: &Prepared) -> Result<(Vec<u8>, Option<Vec<u8>>), CompileError> {
+    let Prepared { kind, engine, .. } = prepared;
     let module = |err: sandpiper_core::BoxError| CompileError::Module(err);
-    // Validated whole before it is weighed and split, so that these see only sound modules.
-    Module::validate(engine, wasm).map_err(|err| module(err.into()))?;
-    weight::check(wasm).map_err(|unfit| match unfit {
+    let unfit = |unfit| match unfit {
         Unfit::Malformed(err) => module(err.into()),
         Unfit::TooHeavy(reason) => CompileError::TooHeavy(reason),
-    })?;
+    };
+    if *kind == Kind::Component {
+        // Weighing validates, with all that WebAssembly has; compiling, with what the engine allows.
+        weight::check(wasm).map_err(unfit)?;
+        composition::check(wasm).map_err(unfit)?;
+        let code = engine.precompile_component(wasm).map_err(|err| module(err.into()))?;
+        return Ok((code, None));
+    }
+    // Validated whole before it is weighed and split, so that these see only sound modules.
+    Module::validate(engine, wasm).map_err(|err| module(err.into()))?;
+    weight::check(wasm).map_err(unfit)?;
     let split = split(wasm).map_err(|err| module(err.into()))?;
     let code = engine
         .precompile_module(split.as_ref().map_or(wasm, |split| &split.module))
@@ -238,7 +305,7 @@ fn unnamed(code: &[u8], memory: Option<&[u8]>) -> std::io::Result<Entry> {
     Ok(Entry { code: write(code)?, memory })
 }
 
-fn read_module(name: &str, path: &Path) -> Result<Vec<u8>, Error> {
+fn read_module(name: &str, kind: Kind, path: &Path) -> Result<Vec<u8>, Error> {
     let bad = |reason: String, source| Error::Image { image: name.to_owned(), reason, source };
     let failed = |err: std::io::Error| bad(format!("{} cannot be read", path.display()), Some(err.into()));
     let metadata = std::fs::metadata(path).map_err(failed)?;
@@ -251,13 +318,22 @@ fn read_module(name: &str, path: &Path) -> Result<Vec<u8>, Error> {
             None,
         ));
     }
-    std::fs::read(path).map_err(failed)
+    let wasm = std::fs::read(path).map_err(failed)?;
+    // What was admitted is the kind that the file had then.
+    if Kind::of(&wasm) != kind {
+        return Err(bad(format!("{} was changed while it was loaded", path.display()), None));
+    }
+    Ok(wasm)
 }
 
-fn cache_key(sha256: &str, engine: &wasmtime::Engine) -> String {
+fn cache_key(sha256: &str, kind: Kind, engine: &wasmtime::Engine) -> String {
     let mut hasher = Sha256Hasher(Sha256::new());
     engine.precompile_compatibility_hash().hash(&mut hasher);
     ENTRY_FORMAT.hash(&mut hasher);
+    // The content tells it too; what is loaded as machine code is told apart twice.
+    if kind == Kind::Component {
+        hasher.write(b"component");
+    }
     let configuration = hex(&hasher.0.finalize());
     format!("{sha256}-{}", configuration.get(..16).unwrap_or(&configuration))
 }

@@ -1,6 +1,8 @@
 //! Images: from a WebAssembly file to compiled code and a memory that instances start from.
 
 mod cache;
+mod composition;
+mod kind;
 mod loaded;
 mod source;
 mod split;
@@ -10,4 +12,5 @@ pub use cache::CacheError;
 pub use source::{Alternative, ImageSource, ModuleSource};
 
 pub(crate) use cache::{CompileCache, Stamp, stamp};
-pub(crate) use loaded::{Compiler, ENTRY_POINT, Loaded, compile_or_load, load_cached};
+pub(crate) use kind::Kind;
+pub(crate) use loaded::{Compiler, ENTRY_POINT, Loaded, Start, compile_or_load, load_cached};

@@ -1,4 +1,5 @@
-//! How heavy a module is to compile, told before it is compiled.
+//! How heavy a module, or a component with all modules in it, is to compile, told before it is
+//! compiled.
 //!
 //! A compiler's time and memory are not bounded by a module's size: some constructs take longer than
 //! linear, so that 60 KB can take minutes, and no limit of the sandbox applies yet. So each construct
@@ -46,7 +47,7 @@ impl From<BinaryReaderError> for Unfit {
     }
 }
 
-/// Checks that compiling a valid module takes no longer than the bounds above.
+/// Checks that compiling a valid module or component takes no longer than the bounds above.
 ///
 /// # Errors
 /// [`Unfit`].
@@ -72,6 +73,10 @@ pub(super) fn check(wasm: &[u8]) -> Result<(), Unfit> {
         let definitions = match &payload {
             Payload::TypeSection(section) => section.count(),
             Payload::ImportSection(section) => section.count(),
+            Payload::CoreTypeSection(section) => section.count(),
+            Payload::ComponentTypeSection(section) => section.count(),
+            Payload::ComponentImportSection(section) => section.count(),
+            Payload::ComponentCanonicalSection(section) => section.count(),
             _ => 0,
         };
         weight = weight.saturating_add(DEFINITION.saturating_mul(u64::from(definitions)));
@@ -177,7 +182,7 @@ impl Sum {
     }
 }
 
-fn long(count: usize) -> u64 {
+pub(super) fn long(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
@@ -242,6 +247,19 @@ mod tests {
         };
         assert!(checked(&module(1000)).is_err());
         assert!(checked(&module(10)).is_ok());
+    }
+
+    #[test]
+    fn modules_within_components_are_weighed_and_counted_together() {
+        let heavy = |count: usize| function(0, &"(call 0)".repeat(count));
+        for nesting in [["(component ", ")"], ["(component (component ", "))"]] {
+            let component = |count| format!("{}(core module {}){}", nesting[0], heavy(count), nesting[1]);
+            assert!(checked(&component(200_000)).unwrap_err().contains("function 0 weighs"));
+            assert_eq!(checked(&component(20_000)), Ok(()));
+        }
+        let many = format!("(core module {})", "(func)".repeat(100_000));
+        assert!(checked(&format!("(component {})", many.repeat(5))).unwrap_err().contains("it weighs more"));
+        assert_eq!(checked(&format!("(component {many})")), Ok(()));
     }
 
     #[test]

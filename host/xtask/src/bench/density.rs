@@ -89,7 +89,8 @@ pub(crate) fn density(sandboxes: usize) -> Result<()> {
 /// Starts a guest and waits until it has computed.
 async fn start(engine: &Engine, spec: Spec) -> Result<Held> {
     let (stdin, input) = tokio::io::duplex(64);
-    let admitted = admit(spec, engine.name(), engine.capabilities())?;
+    let capabilities = engine.capabilities(&spec.image);
+    let admitted = admit(spec, engine.name(), capabilities)?;
     let mut sandbox = engine.create(admitted).await?;
     let exec = Exec::new(["python3", "-c", PROGRAM]).stdin(Stdin::Stream(Box::new(input)));
     let (mut events, end, _control) = sandbox.spawn(exec).await?.split();
