@@ -93,7 +93,7 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) json: bool,
     /// An image's name, or the file of a WASI command: a preview 1 module, or a WASI 0.2 component, to
-    /// which directories are granted read-only (--dir HOST[:GUEST]:ro).
+    /// which directories are granted read-only (--dir HOST:GUEST:ro).
     #[arg(long, value_name = "IMAGE", default_value = "python", value_parser = parse_image)]
     pub(crate) image: Image,
     /// The command and its arguments; with a file, the arguments alone.

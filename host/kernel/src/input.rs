@@ -65,10 +65,10 @@ impl Input {
         std::future::poll_fn(|context| state.poll_read(context, bytes)).await
     }
 
-    /// Reads as [`Input::read`], or gives `AGAIN` instead of waiting.
+    /// Reads at least one byte into a buffer that is not empty, or 0 at the end, without waiting.
     ///
     /// # Errors
-    /// `AGAIN`, and as [`Input::read`].
+    /// `AGAIN` instead of waiting, `IO` for an error of the stream, which then has ended.
     pub async fn read_now(&self, bytes: &mut [u8]) -> Result<usize, Errno> {
         let Ok(mut state) = self.state.try_lock() else { return Err(Errno::AGAIN) };
         std::future::poll_fn(|context| match state.poll_read(context, bytes) {
