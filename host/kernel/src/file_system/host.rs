@@ -87,8 +87,8 @@ impl HostDirectory {
         self.dir.create_dir(name).map_err(|error| failure(&error))
     }
 
-    pub(super) fn create_symlink(&self, target: &str, name: &str) -> Attempt<()> {
-        platform::symlink(&self.dir, target, name).map_err(|error| failure(&error))
+    pub(super) fn create_symlink(&self, target: &str, leads_to: FileKind, name: &str) -> Attempt<()> {
+        platform::symlink(&self.dir, target, leads_to, name).map_err(|error| failure(&error))
     }
 
     pub(super) fn unlink(&self, name: &str) -> Attempt<()> {
@@ -100,7 +100,7 @@ impl HostDirectory {
     }
 
     pub(super) fn rename(&self, name: &str, to: &Self, to_name: &str) -> Attempt<()> {
-        self.dir.rename(name, &to.dir, to_name).map_err(|error| failure(&error))
+        platform::rename(&self.dir, name, &to.dir, to_name).map_err(|error| failure(&error))
     }
 
     pub(super) fn link(&self, name: &str, to: &Self, to_name: &str) -> Attempt<()> {
