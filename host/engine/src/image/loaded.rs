@@ -126,10 +126,40 @@ impl Prepared {
         }
         // SAFETY: the file was written by this engine's serializer, in this process or in another of
         // the same user, and has not been changed since (see `cache`).
-        let module = unsafe { Module::deserialize_open_file(&self.engine, entry.code) }
-            .map_err(|err| host("cannot load compiled code", err.into()))?;
+        let module = unsafe { load_code(&self.engine, entry.code) }
+            .map_err(|err| host("cannot load compiled code", err))?;
         link(name, self, &module)
     }
+}
+
+/// Maps machine code.
+///
+/// # Safety
+/// As [`Module::deserialize`].
+#[cfg(not(windows))]
+unsafe fn load_code(engine: &wasmtime::Engine, file: File) -> Result<Module, sandpiper_core::BoxError> {
+    // SAFETY: the caller's.
+    unsafe { Module::deserialize_open_file(engine, file) }.map_err(Into::into)
+}
+
+/// Maps machine code; reads it where it cannot be mapped, as a file that was not opened to be executed
+/// (those without a name), and under Wine.
+///
+/// # Safety
+/// As [`Module::deserialize`].
+#[cfg(windows)]
+unsafe fn load_code(engine: &wasmtime::Engine, mut file: File) -> Result<Module, sandpiper_core::BoxError> {
+    use std::io::{Read, Seek};
+
+    // SAFETY: the caller's.
+    if let Ok(module) = unsafe { Module::deserialize_open_file(engine, file.try_clone()?) } {
+        return Ok(module);
+    }
+    let mut code = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut code)?;
+    // SAFETY: the caller's.
+    unsafe { Module::deserialize(engine, &code) }.map_err(Into::into)
 }
 
 fn host(context: &str, source: sandpiper_core::BoxError) -> Error {
