@@ -96,7 +96,7 @@ impl HostDirectory {
     }
 
     pub(super) fn remove_directory(&self, name: &str) -> Attempt<()> {
-        self.dir.remove_dir(name).map_err(|error| failure(&error))
+        platform::remove_directory(&self.dir, name).map_err(|error| failure(&error))
     }
 
     pub(super) fn rename(&self, name: &str, to: &Self, to_name: &str) -> Attempt<()> {

@@ -78,6 +78,25 @@ pub(super) fn symlink(directory: &Dir, target: &str, leads_to: FileKind, name: &
     }
 }
 
+/// Removes a directory.
+#[cfg(unix)]
+pub(super) fn remove_directory(directory: &Dir, name: &str) -> io::Result<()> {
+    directory.remove_dir(name)
+}
+
+/// Removes a directory. To Windows one that is open is in use; that it is not empty says more.
+#[cfg(windows)]
+pub(super) fn remove_directory(directory: &Dir, name: &str) -> io::Result<()> {
+    directory.remove_dir(name).map_err(|error| {
+        let inside =
+            cap_fs_ext::DirExt::open_dir_nofollow(directory, name).and_then(|inside| inside.entries());
+        match inside.map(|mut names| names.next().is_some()) {
+            Ok(true) => io::ErrorKind::DirectoryNotEmpty.into(),
+            _ => error,
+        }
+    })
+}
+
 /// Renames as POSIX has it.
 #[cfg(unix)]
 pub(super) fn rename(from: &Dir, name: &str, to: &Dir, to_name: &str) -> io::Result<()> {
@@ -102,7 +121,7 @@ pub(super) fn rename(from: &Dir, name: &str, to: &Dir, to_name: &str) -> io::Res
         (false, true) => Err(io::ErrorKind::IsADirectory.into()),
         (false, false) if same && moved.nlink() > 1 => Ok(()),
         (true, true) if !same => from.rename(name, to, to_name).or_else(|_| {
-            to.remove_dir(to_name)?;
+            remove_directory(to, to_name)?;
             from.rename(name, to, to_name).inspect_err(|_| {
                 // As it was, as far as the host lets it.
                 let _ = to.create_dir(to_name);

@@ -90,6 +90,9 @@ impl Process {
         if cfg!(windows) && is_at_or_below(&new.parent.path, &old.path()) {
             return Err(Errno::INVAL.into());
         }
+        if cfg!(windows) && is_at_or_below(&old.parent.path, &new.path()) {
+            return Err(Errno::NOTEMPTY.into());
+        }
         self.check_links_moved(&old, &entry, &new)?;
         old.parent.directory.rename(&view, &old.text, &new.parent.directory, &new.text)?;
         if let (Directory::Host(_), Some(replaced)) = (&new.parent.directory, new.entry) {

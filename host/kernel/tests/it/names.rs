@@ -26,6 +26,9 @@ fn renaming_replaces_what_is_of_the_same_kind() {
         assert_eq!(guest.rename(&at("d"), &at("g")), errno(Errno::NOTDIR));
         assert_eq!(guest.rename(&at("d"), &at("full")), errno(Errno::NOTEMPTY));
         assert_eq!(guest.rename(&at("d"), &at("d/below")), errno(Errno::INVAL));
+        guest.mkdir(&at("full/e")).unwrap();
+        assert_eq!(guest.rename(&at("full/e"), &at("full")), errno(Errno::NOTEMPTY));
+        guest.rmdir(&at("full/e")).unwrap();
         assert_eq!(guest.rename(&at("full"), &at("empty")), Ok(()));
         assert_eq!(guest.list(&at("empty")), Ok(vec!["x".to_owned()]));
         assert_eq!(guest.rename(&at("g"), &at("g")), Ok(()));
@@ -104,7 +107,9 @@ fn removing_wants_the_right_kind() {
         guest.create(&at("d/g"), b"").unwrap();
         assert_eq!(guest.unlink(&at("d")), errno(Errno::ISDIR));
         assert_eq!(guest.rmdir(&at("f")), errno(Errno::NOTDIR));
+        let open = guest.open(&at("d"), DIRECTORY, RDONLY).unwrap();
         assert_eq!(guest.rmdir(&at("d")), errno(Errno::NOTEMPTY));
+        guest.close(open).unwrap();
         assert_eq!(guest.rmdir(&at("d/.")), errno(Errno::INVAL));
         assert_eq!(guest.rmdir(&at("d/..")), errno(Errno::NOTEMPTY));
         assert_eq!(guest.unlink(&at("missing")), errno(Errno::NOENT));
