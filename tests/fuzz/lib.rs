@@ -8,6 +8,8 @@ pub mod choices;
 pub mod descriptor_model;
 #[path = "../../host/kernel/tests/it/guest.rs"]
 pub mod guest;
+#[path = "../../host/kernel/tests/it/host.rs"]
+pub mod host;
 #[path = "../../host/kernel/tests/it/hostile.rs"]
 pub mod hostile;
 #[path = "../../host/kernel/tests/it/path_model.rs"]

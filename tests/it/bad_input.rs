@@ -36,7 +36,7 @@ fn the_same_command_without_the_fault_passes() {
 #[test]
 fn an_image_that_is_not_there() {
     refused(&run_hi(&["--image", "ruby"]), &["ruby", "python"]);
-    refused(&run_hi(&["--image", "missing.wasm"]), &["missing.wasm", "No such file"]);
+    refused(&run_hi(&["--image", "missing.wasm"]), &["missing.wasm", "cannot be read"]);
     refused(&run_hi(&["--image", "./"]), &["not a file"]);
 }
 
@@ -87,7 +87,7 @@ fn limits_that_cannot_be() {
 #[test]
 fn options_that_are_not_there() {
     refused(&run_hi(&["--network", "on"]), &["--network"]);
-    refused(&run_hi(&["--dir", "x:/../y"]), &["/../y", "guest path"]);
+    refused(&run_hi(&["--dir", "xx:/../y"]), &["/../y", "guest path"]);
     refused(&run_hi(&["--cwd", "tmp"]), &["tmp", "absolute"]);
     refused(&run_hi(&["--env", "NOT_SET_ANYWHERE"]), &["NOT_SET_ANYWHERE", "hint"]);
     refused(&run_hi(&["--env", "=x"]), &["variable's name"]);

@@ -6,6 +6,7 @@
 mod bombs;
 mod cache;
 mod command_line;
+#[cfg(unix)]
 mod races;
 mod reuse;
 mod stacks;

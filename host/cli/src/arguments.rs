@@ -158,8 +158,7 @@ fn parse_mount(text: &str) -> Result<Mount, String> {
     } else {
         (text.strip_suffix(":rw").unwrap_or(text), Access::ReadWrite)
     };
-    let drive_len = if cfg!(windows) { 2 } else { 0 };
-    let colon = rest.rfind(":/").filter(|index| *index >= drive_len);
+    let colon = rest.rfind(":/").filter(|index| !cfg!(windows) || !ends_a_drive(rest, *index));
     let (host, guest) = match colon {
         Some(index) => (rest.get(..index).unwrap_or_default(), rest.get(index + 1..).unwrap_or_default()),
         None => (rest, crate::run::WORKSPACE),
@@ -168,6 +167,11 @@ fn parse_mount(text: &str) -> Result<Mount, String> {
         return Err("the host directory is empty, expected HOST[:GUEST][:ro]".to_owned());
     }
     Mount::new(host, guest, access).map_err(|err| err.to_string())
+}
+
+/// Whether a colon is that of a drive, as in `C:/src`; `.:/workspace` has none.
+fn ends_a_drive(text: &str, colon: usize) -> bool {
+    colon == 1 && text.starts_with(|first: char| first.is_ascii_alphabetic())
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -204,9 +208,21 @@ mod tests {
         assert_eq!(mount("src:ro"), Ok(("src".into(), "/workspace".to_owned(), read_only)));
         assert_eq!(mount("/a b:/c:rw"), Ok(("/a b".into(), "/c".to_owned(), read_write)));
         assert_eq!(mount("a:b:/c/d:ro"), Ok(("a:b".into(), "/c/d".to_owned(), read_only)));
-        for text in ["", ":/w", ":ro", "a:/", "a:/../b"] {
+        assert_eq!(mount(".:/w:ro"), Ok((".".into(), "/w".to_owned(), read_only)));
+        for text in ["", ":/w", ":ro", "aa:/", "aa:/../b"] {
             assert!(mount(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_drive_of_windows_is_a_letter_and_a_colon() {
+        let mount = |text| parse_mount(text).map(|mount| (mount.host, mount.guest.to_string()));
+        let whole = |text: &str| Ok((text.into(), "/workspace".to_owned()));
+        let split = |host: &str, guest: &str| Ok((host.into(), guest.to_owned()));
+        assert_eq!(mount(r"C:\src"), whole(r"C:\src"));
+        assert_eq!(mount(r"C:\src:/w"), split(r"C:\src", "/w"));
+        assert_eq!(mount("C:/src:/w"), split("C:/src", "/w"));
+        assert_eq!(mount("C:/src"), if cfg!(windows) { whole("C:/src") } else { split("C", "/src") });
     }
 
     #[test]

@@ -29,7 +29,6 @@ pub(crate) fn config(
         .max_wasm_stack(WASM_STACK_BYTES)
         .async_stack_size(WASM_STACK_BYTES + HOST_STACK_BYTES)
         .with_host_memory(memories)
-        .with_host_stack(stacks)
         .memory_reservation(crate::memory::RESERVATION_BYTES)
         .memory_may_move(false)
         // wasmtime's own copy-on-write works only on memories that it makes itself.
@@ -41,6 +40,10 @@ pub(crate) fn config(
         .wasm_relaxed_simd(false)
         // The same bits for NaN on every platform (I9).
         .cranelift_nan_canonicalization(true);
+    // On Windows stacks are made by the system's own fibers; wasmtime refuses others there.
+    if cfg!(not(windows)) {
+        config.with_host_stack(stacks);
+    }
     match metering {
         Metering::Fuel => config.consume_fuel(true),
         Metering::Deadline => config.epoch_interruption(true),

@@ -44,6 +44,7 @@ impl Planted {
     }
 
     /// The entry of a program, by the text in its memory.
+    #[cfg(unix)]
     fn entry(&self, text: &str) -> PathBuf {
         let holds = |path: &Path| {
             fs::read(path.join("memory")).unwrap().windows(6).any(|part| part == text.as_bytes())
@@ -67,6 +68,7 @@ impl Planted {
     }
 
     #[track_caller]
+    #[cfg(unix)]
     fn refused(&self) {
         let err = self.run("victim").unwrap_err();
         let Error::Host { source, .. } = &err else { panic!("{err:?}") };

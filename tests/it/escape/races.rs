@@ -58,14 +58,12 @@ impl Race {
     }
 }
 
-#[cfg(unix)]
 fn link(target: &str, at: &Path) {
     let _ = std::fs::remove_file(at);
     let _ = std::os::unix::fs::symlink(target, at);
 }
 
 /// Attack: a file that is a symlink to a secret every other moment. Twin: the file itself is read.
-#[cfg(unix)]
 #[test]
 fn a_file_swapped_for_a_symlink_is_never_read_outside() {
     let race = Race {
@@ -82,7 +80,6 @@ fn a_file_swapped_for_a_symlink_is_never_read_outside() {
 }
 
 /// Attack: a folder that is a symlink to one outside. Twin: the folder's own file is read.
-#[cfg(unix)]
 #[test]
 fn a_folder_swapped_for_a_symlink_is_never_entered() {
     let race = Race {
@@ -102,7 +99,6 @@ fn a_folder_swapped_for_a_symlink_is_never_entered() {
 
 /// Attack: creation while the name, or the folder above it, becomes a symlink that leads out. Twin: what
 /// is created inside.
-#[cfg(unix)]
 #[test]
 fn nothing_is_created_through_a_swapped_symlink() {
     let host = Host::new();
@@ -122,7 +118,6 @@ fn nothing_is_created_through_a_swapped_symlink() {
 
 /// Attack: renaming, linking and removing while the folder becomes one outside. Twin: the names inside
 /// move.
-#[cfg(unix)]
 #[test]
 fn nothing_is_renamed_or_removed_through_a_swapped_symlink() {
     let host = Host::new();
@@ -140,7 +135,6 @@ fn nothing_is_renamed_or_removed_through_a_swapped_symlink() {
 }
 
 /// Attack: times and sizes set while the file becomes a symlink. Twin: the file's own.
-#[cfg(unix)]
 #[test]
 fn no_time_or_size_is_set_through_a_swapped_symlink() {
     let host = Host::new();
@@ -159,7 +153,6 @@ fn no_time_or_size_is_set_through_a_swapped_symlink() {
 
 /// Attack: a file that is a FIFO or a device every other moment, to block the host or to reach what no
 /// sandbox has. Twin: the file is read.
-#[cfg(unix)]
 #[test]
 fn a_file_swapped_for_a_socket_is_never_opened() {
     let race = Race {

@@ -196,8 +196,14 @@ mod private {
 mod private {
     use std::fs::{File, Metadata, OpenOptions, create_dir_all};
     use std::io;
+    use std::os::windows::fs::OpenOptionsExt;
     use std::path::Path;
     use std::time::SystemTime;
+
+    use windows_sys::Win32::Storage::FileSystem::{
+        FILE_FLAG_OPEN_REPARSE_POINT, FILE_GENERIC_EXECUTE, FILE_GENERIC_READ, FILE_SHARE_DELETE,
+        FILE_SHARE_READ,
+    };
 
     use serde::{Deserialize, Serialize};
 
@@ -226,8 +232,14 @@ mod private {
         OpenOptions::new().write(true).create_new(true).open(path)
     }
 
+    /// Opens a file of which nobody can change the content meanwhile, no symlink, so that it can be
+    /// mapped as code.
     pub(super) fn open(path: &Path) -> io::Result<File> {
-        File::open(path)
+        OpenOptions::new()
+            .access_mode(FILE_GENERIC_READ | FILE_GENERIC_EXECUTE)
+            .share_mode(FILE_SHARE_READ | FILE_SHARE_DELETE)
+            .custom_flags(FILE_FLAG_OPEN_REPARSE_POINT)
+            .open(path)
     }
 }
 

@@ -144,23 +144,49 @@ impl Prepared {
                 .map_err(|err| host("cannot map the image's memory", err.into()))?;
             self.memories.start_as(image);
         }
-        let failed = |err: wasmtime::Error| host("cannot load compiled code", err.into());
         match self.kind {
             Kind::Module => {
                 // SAFETY: the file was written by this engine's serializer, in this process or in
                 // another of the same user, and has not been changed since (see `cache`).
-                let module = unsafe { Module::deserialize_open_file(&self.engine, entry.code) };
-                link_module(name, self, &module.map_err(failed)?)
+                let module = unsafe { load_code(&self.engine, entry.code) }
+                    .map_err(|err| host("cannot load compiled code", err))?;
+                link_module(name, self, &module)
             }
             Kind::Component => {
                 let code =
                     read_all(entry.code).map_err(|err| host("cannot load compiled code", err.into()))?;
                 // SAFETY: as above.
-                let component = unsafe { Component::deserialize(&self.engine, code) };
-                link_component(self, &component.map_err(failed)?)
+                let component = unsafe { Component::deserialize(&self.engine, code) }
+                    .map_err(|err| host("cannot load compiled code", err.into()))?;
+                link_component(self, &component)
             }
         }
     }
+}
+
+/// Maps machine code.
+///
+/// # Safety
+/// As [`Module::deserialize`].
+#[cfg(not(windows))]
+unsafe fn load_code(engine: &wasmtime::Engine, file: File) -> Result<Module, sandpiper_core::BoxError> {
+    // SAFETY: the caller's.
+    unsafe { Module::deserialize_open_file(engine, file) }.map_err(Into::into)
+}
+
+/// Maps machine code; reads it where it cannot be mapped, as a file that was not opened to be executed
+/// (those without a name), and under Wine.
+///
+/// # Safety
+/// As [`Module::deserialize`].
+#[cfg(windows)]
+unsafe fn load_code(engine: &wasmtime::Engine, file: File) -> Result<Module, sandpiper_core::BoxError> {
+    // SAFETY: the caller's.
+    if let Ok(module) = unsafe { Module::deserialize_open_file(engine, file.try_clone()?) } {
+        return Ok(module);
+    }
+    // SAFETY: the caller's.
+    unsafe { Module::deserialize(engine, read_all(file)?) }.map_err(Into::into)
 }
 
 fn read_all(mut file: File) -> std::io::Result<Vec<u8>> {

@@ -133,11 +133,17 @@ impl Directory {
         }
     }
 
-    pub(crate) fn create_symlink(&self, view: &View<'_>, target: &str, name: &str) -> Attempt<()> {
+    /// Makes the symlink `name`. What it leads to is `Unknown` where it leads nowhere.
+    pub(crate) fn create_symlink(
+        &self,
+        view: &View<'_>,
+        (target, leads_to): (&str, FileKind),
+        name: &str,
+    ) -> Attempt<()> {
         match self {
             Self::System(_) | Self::Way | Self::Descriptors => Err(Failure::read_only()),
             Self::Memory(node) => node.create_symlink(target, name, view.now_ns()),
-            Self::Host(host) => charged(view, || host.create_symlink(target, name)),
+            Self::Host(host) => charged(view, || host.create_symlink(target, leads_to, name)),
         }
     }
 

@@ -95,8 +95,8 @@ impl HostDirectory {
         self.dir.create_dir(name).map_err(|error| failure(&error))
     }
 
-    pub(super) fn create_symlink(&self, target: &str, name: &str) -> Attempt<()> {
-        platform::symlink(&self.dir, target, name).map_err(|error| failure(&error))
+    pub(super) fn create_symlink(&self, target: &str, leads_to: FileKind, name: &str) -> Attempt<()> {
+        platform::symlink(&self.dir, target, leads_to, name).map_err(|error| failure(&error))
     }
 
     pub(super) fn unlink(&self, name: &str) -> Attempt<()> {
@@ -104,11 +104,11 @@ impl HostDirectory {
     }
 
     pub(super) fn remove_directory(&self, name: &str) -> Attempt<()> {
-        self.dir.remove_dir(name).map_err(|error| failure(&error))
+        platform::remove_directory(&self.dir, name).map_err(|error| failure(&error))
     }
 
     pub(super) fn rename(&self, name: &str, to: &Self, to_name: &str) -> Attempt<()> {
-        self.dir.rename(name, &to.dir, to_name).map_err(|error| failure(&error))
+        platform::rename(&self.dir, name, &to.dir, to_name).map_err(|error| failure(&error))
     }
 
     pub(super) fn link(&self, name: &str, to: &Self, to_name: &str) -> Attempt<()> {

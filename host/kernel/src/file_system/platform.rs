@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io;
 
-use cap_std::fs::{Metadata, OpenOptions};
+use cap_std::fs::{Dir, Metadata, OpenOptions};
 
 use crate::Errno;
+use crate::abi::FileKind;
 
 #[cfg(unix)]
 pub(super) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -62,15 +63,72 @@ pub(super) fn listed_ino(entry: &cap_std::fs::DirEntry) -> u64 {
     entry.full_metadata().map_or(0, |metadata| metadata.ino())
 }
 
-/// Makes a symlink whose target has been checked by the caller.
+/// Makes a symlink whose target has been checked by the caller; what it leads to counts on Windows.
 #[cfg(unix)]
-pub(super) fn symlink(directory: &cap_std::fs::Dir, target: &str, name: &str) -> io::Result<()> {
+pub(super) fn symlink(directory: &Dir, target: &str, _leads_to: FileKind, name: &str) -> io::Result<()> {
     directory.symlink_contents(target, name)
 }
 
 #[cfg(windows)]
-pub(super) fn symlink(directory: &cap_std::fs::Dir, target: &str, name: &str) -> io::Result<()> {
-    cap_fs_ext::DirExt::symlink(directory, target.replace('/', "\\"), name)
+pub(super) fn symlink(directory: &Dir, target: &str, leads_to: FileKind, name: &str) -> io::Result<()> {
+    let target = target.replace('/', "\\");
+    match leads_to {
+        FileKind::Directory => cap_fs_ext::DirExt::symlink_dir(directory, target, name),
+        _ => cap_fs_ext::DirExt::symlink_file(directory, target, name),
+    }
+}
+
+/// Removes a directory.
+#[cfg(unix)]
+pub(super) fn remove_directory(directory: &Dir, name: &str) -> io::Result<()> {
+    directory.remove_dir(name)
+}
+
+/// Removes a directory. To Windows one that is open is in use; that it is not empty says more.
+#[cfg(windows)]
+pub(super) fn remove_directory(directory: &Dir, name: &str) -> io::Result<()> {
+    directory.remove_dir(name).map_err(|error| {
+        let inside =
+            cap_fs_ext::DirExt::open_dir_nofollow(directory, name).and_then(|inside| inside.entries());
+        match inside.map(|mut names| names.next().is_some()) {
+            Ok(true) => io::ErrorKind::DirectoryNotEmpty.into(),
+            _ => error,
+        }
+    })
+}
+
+/// Renames as POSIX has it.
+#[cfg(unix)]
+pub(super) fn rename(from: &Dir, name: &str, to: &Dir, to_name: &str) -> io::Result<()> {
+    from.rename(name, to, to_name)
+}
+
+/// Renames as POSIX has it. Windows has other errors, takes the first of two names of one file away,
+/// and replaces a directory only from Windows 10 1809 on and on NTFS.
+#[cfg(windows)]
+pub(super) fn rename(from: &Dir, name: &str, to: &Dir, to_name: &str) -> io::Result<()> {
+    use cap_fs_ext::MetadataExt;
+
+    let moved = from.symlink_metadata(name)?;
+    let replaced = match to.symlink_metadata(to_name) {
+        Ok(replaced) => replaced,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return from.rename(name, to, to_name),
+        Err(error) => return Err(error),
+    };
+    let same = (moved.dev(), moved.ino()) == (replaced.dev(), replaced.ino());
+    match (moved.is_dir(), replaced.is_dir()) {
+        (true, false) => Err(io::ErrorKind::NotADirectory.into()),
+        (false, true) => Err(io::ErrorKind::IsADirectory.into()),
+        (false, false) if same && moved.nlink() > 1 => Ok(()),
+        (true, true) if !same => from.rename(name, to, to_name).or_else(|_| {
+            remove_directory(to, to_name)?;
+            from.rename(name, to, to_name).inspect_err(|_| {
+                // As it was, as far as the host lets it.
+                let _ = to.create_dir(to_name);
+            })
+        }),
+        _ => from.rename(name, to, to_name),
+    }
 }
 
 /// A symlink target in the guest's notation.
@@ -98,14 +156,21 @@ fn by_number(number: i32) -> Option<Errno> {
 fn by_number(number: i32) -> Option<Errno> {
     const ERROR_TOO_MANY_OPEN_FILES: i32 = 4;
     const ERROR_SHARING_VIOLATION: i32 = 32;
+    const ERROR_LOCK_VIOLATION: i32 = 33;
     const ERROR_INVALID_NAME: i32 = 123;
+    const ERROR_DELETE_PENDING: i32 = 303;
     const ERROR_STOPPED_ON_SYMLINK: i32 = 681;
+    const ERROR_USER_MAPPED_FILE: i32 = 1224;
     const ERROR_PRIVILEGE_NOT_HELD: i32 = 1314;
+    const ERROR_CANT_RESOLVE_FILENAME: i32 = 1921;
+    const ERROR_NOT_A_REPARSE_POINT: i32 = 4390;
     match number {
         ERROR_TOO_MANY_OPEN_FILES => Some(Errno::NFILE),
-        ERROR_SHARING_VIOLATION => Some(Errno::BUSY),
-        ERROR_INVALID_NAME => Some(Errno::INVAL),
-        ERROR_STOPPED_ON_SYMLINK => Some(Errno::LOOP),
+        ERROR_SHARING_VIOLATION | ERROR_LOCK_VIOLATION | ERROR_USER_MAPPED_FILE => Some(Errno::BUSY),
+        ERROR_INVALID_NAME | ERROR_NOT_A_REPARSE_POINT => Some(Errno::INVAL),
+        // Removed, but still open somewhere.
+        ERROR_DELETE_PENDING => Some(Errno::NOENT),
+        ERROR_STOPPED_ON_SYMLINK | ERROR_CANT_RESOLVE_FILENAME => Some(Errno::LOOP),
         ERROR_PRIVILEGE_NOT_HELD => Some(Errno::PERM),
         _ => None,
     }

@@ -1,6 +1,6 @@
 //! `path_create_directory` and `path_symlink`.
 
-use crate::abi::Rights;
+use crate::abi::{FileKind, Rights};
 use crate::fault::{Attempt, Failure};
 use crate::namespace::{Links, Name, Place, Target, resolve};
 use crate::{Errno, Fault, Process, path};
@@ -57,12 +57,25 @@ impl Process {
                     return Err(Errno::NOENT.into());
                 }
                 self.check_link_made(target, &name.parent)?;
-                name.parent.directory.create_symlink(&self.view(), target, &name.text)
+                let leads_to = self.kind_behind(&name.parent, target);
+                name.parent.directory.create_symlink(&self.view(), (target, leads_to), &name.text)
             };
             create().map_err(|failure: Failure| failure.on(|| path::join(&start.path, path)))
         };
         let result = create();
         self.settle("path_symlink", Some(fd), result)
+    }
+
+    /// What a symlink is going to lead to, as Windows wants to know; others are not asked.
+    fn kind_behind(&self, parent: &Place, target: &str) -> FileKind {
+        if cfg!(not(windows)) {
+            return FileKind::Unknown;
+        }
+        match resolve(&self.view(), parent, target, Links::Follow) {
+            Ok(Target::Directory { .. }) => FileKind::Directory,
+            Ok(Target::Name(name)) => name.entry.map_or(FileKind::Unknown, |entry| entry.stat.kind),
+            Err(_) => FileKind::Unknown,
+        }
     }
 
     /// A name that is not there yet, in a directory that can be changed.

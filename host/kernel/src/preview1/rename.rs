@@ -86,6 +86,13 @@ impl Process {
         } else if new.slash && !entry.is(FileKind::Directory) {
             return Err(Errno::NOTDIR.into());
         }
+        // Windows only says that something is in use. What is open cannot move there, so paths are true.
+        if cfg!(windows) && is_at_or_below(&new.parent.path, &old.path()) {
+            return Err(Errno::INVAL.into());
+        }
+        if cfg!(windows) && is_at_or_below(&old.parent.path, &new.path()) {
+            return Err(Errno::NOTEMPTY.into());
+        }
         self.check_links_moved(&old, &entry, &new)?;
         old.parent.directory.rename(&view, &old.text, &new.parent.directory, &new.text)?;
         if let (Directory::Host(_), Some(replaced)) = (&new.parent.directory, new.entry) {
@@ -131,4 +138,8 @@ impl Process {
         }
         if old.parent.mount == new.parent.mount { Ok(()) } else { Err(Errno::XDEV.into()) }
     }
+}
+
+fn is_at_or_below(path: &str, above: &str) -> bool {
+    path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -4,6 +4,7 @@ use sandpiper_core::DenialReason;
 use sandpiper_kernel::Errno;
 
 use crate::guest::*;
+use crate::host;
 
 fn names(entries: &[(u64, String)]) -> Vec<&str> {
     entries.iter().map(|(_, name)| name.as_str()).collect()
@@ -79,7 +80,7 @@ fn cookies_stay_true_while_names_come_and_go_and_zero_reads_again() {
 #[test]
 fn entries_tell_kinds_and_inode_numbers() {
     let (_host, mut guest) = workspace();
-    for base in ["/workspace", "/tmp"] {
+    for base in host::with_symlinks(&["/workspace", "/tmp"]) {
         guest.create(&format!("{base}/f"), b"").unwrap();
         guest.mkdir(&format!("{base}/d")).unwrap();
         guest.symlink("f", &format!("{base}/l")).unwrap();

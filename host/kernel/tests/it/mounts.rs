@@ -5,6 +5,7 @@ use sandpiper_kernel::{Errno, Fault};
 use tempfile::TempDir;
 
 use crate::guest::*;
+use crate::host;
 
 #[test]
 fn a_mount_that_is_not_there_is_an_error_that_names_it() {
@@ -72,8 +73,10 @@ fn a_read_only_mount_inside_a_writable_one_stays_read_only() {
     let fd = guest.open("/workspace", DIRECTORY, RDONLY).unwrap();
     assert_eq!(guest.open_at(fd, ".git/config", 0, 0, RDWR, 0), errno(Errno::ROFS));
     assert_eq!(guest.open_at(fd, "a/data/f", 0, 0, RDWR, 0), errno(Errno::ROFS));
-    guest.symlink(".git", "/workspace/alias").unwrap();
-    assert_eq!(guest.open("/workspace/alias/config", 0, RDWR), errno(Errno::ROFS));
+    if host::makes_symlinks() {
+        guest.symlink(".git", "/workspace/alias").unwrap();
+        assert_eq!(guest.open("/workspace/alias/config", 0, RDWR), errno(Errno::ROFS));
+    }
     guest.create("/workspace/a/other", b"changed").unwrap();
     assert_eq!(std::fs::read(host.path().join(".git/config")).unwrap(), b"secret");
     assert_eq!(std::fs::read(host.path().join("a/other")).unwrap(), b"changed");

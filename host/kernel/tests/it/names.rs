@@ -3,6 +3,7 @@
 use sandpiper_kernel::Errno;
 
 use crate::guest::*;
+use crate::host;
 
 const WRITABLE: [&str; 2] = ["/workspace", "/tmp"];
 
@@ -25,6 +26,9 @@ fn renaming_replaces_what_is_of_the_same_kind() {
         assert_eq!(guest.rename(&at("d"), &at("g")), errno(Errno::NOTDIR));
         assert_eq!(guest.rename(&at("d"), &at("full")), errno(Errno::NOTEMPTY));
         assert_eq!(guest.rename(&at("d"), &at("d/below")), errno(Errno::INVAL));
+        guest.mkdir(&at("full/e")).unwrap();
+        assert_eq!(guest.rename(&at("full/e"), &at("full")), errno(Errno::NOTEMPTY));
+        guest.rmdir(&at("full/e")).unwrap();
         assert_eq!(guest.rename(&at("full"), &at("empty")), Ok(()));
         assert_eq!(guest.list(&at("empty")), Ok(vec!["x".to_owned()]));
         assert_eq!(guest.rename(&at("g"), &at("g")), Ok(()));
@@ -40,7 +44,7 @@ fn renaming_replaces_what_is_of_the_same_kind() {
 #[test]
 fn renaming_acts_on_a_link_itself() {
     let (_host, mut guest) = workspace();
-    for base in WRITABLE {
+    for base in host::with_symlinks(&WRITABLE) {
         let at = |name: &str| format!("{base}/{name}");
         guest.create(&at("f"), b"f").unwrap();
         guest.symlink("f", &at("l")).unwrap();
@@ -81,7 +85,7 @@ fn a_second_name_is_the_same_file() {
 #[test]
 fn linking_a_link_takes_the_link_or_follows_it_as_asked() {
     let (_host, mut guest) = workspace();
-    for base in WRITABLE {
+    for base in host::with_symlinks(&WRITABLE) {
         let at = |name: &str| format!("{base}/{name}");
         guest.create(&at("f"), b"x").unwrap();
         guest.symlink("f", &at("l")).unwrap();
@@ -101,16 +105,20 @@ fn removing_wants_the_right_kind() {
         guest.create(&at("f"), b"").unwrap();
         guest.mkdir(&at("d")).unwrap();
         guest.create(&at("d/g"), b"").unwrap();
-        guest.symlink("d", &at("l")).unwrap();
         assert_eq!(guest.unlink(&at("d")), errno(Errno::ISDIR));
         assert_eq!(guest.rmdir(&at("f")), errno(Errno::NOTDIR));
-        assert_eq!(guest.rmdir(&at("l")), errno(Errno::NOTDIR));
+        let open = guest.open(&at("d"), DIRECTORY, RDONLY).unwrap();
         assert_eq!(guest.rmdir(&at("d")), errno(Errno::NOTEMPTY));
+        guest.close(open).unwrap();
         assert_eq!(guest.rmdir(&at("d/.")), errno(Errno::INVAL));
         assert_eq!(guest.rmdir(&at("d/..")), errno(Errno::NOTEMPTY));
         assert_eq!(guest.unlink(&at("missing")), errno(Errno::NOENT));
         assert_eq!(guest.rmdir(&at("missing")), errno(Errno::NOENT));
-        assert_eq!(guest.unlink(&at("l")), Ok(()));
+        if host::makes_symlinks_at(base) {
+            guest.symlink("d", &at("l")).unwrap();
+            assert_eq!(guest.rmdir(&at("l")), errno(Errno::NOTDIR));
+            assert_eq!(guest.unlink(&at("l")), Ok(()));
+        }
         assert_eq!(guest.unlink(&at("d/g")), Ok(()));
         assert_eq!(guest.rmdir(&at("d")), Ok(()));
         assert_eq!(guest.list(base), Ok(vec!["f".to_owned()]));
@@ -125,6 +133,13 @@ fn a_removed_directory_holds_nothing_and_takes_nothing() {
         let at = |name: &str| format!("{base}/{name}");
         guest.mkdir(&at("d")).unwrap();
         let fd = guest.open(&at("d"), DIRECTORY, RDONLY).unwrap();
+        if cfg!(windows) && base == "/workspace" {
+            // There an open directory stays where it is, which is what keeps its path true.
+            assert_eq!(guest.rmdir(&at("d")), errno(Errno::BUSY));
+            guest.close(fd).unwrap();
+            assert_eq!(guest.rmdir(&at("d")), Ok(()));
+            continue;
+        }
         guest.rmdir(&at("d")).unwrap();
         assert_eq!(guest.open_at(fd, "new", 0, CREAT, RDWR, 0), errno(Errno::NOENT));
         assert_eq!(guest.mkdir_at(fd, "new"), errno(Errno::NOENT));
