@@ -18,7 +18,9 @@ pub(crate) fn now() -> Duration {
     let zero = FILETIME { dwLowDateTime: 0, dwHighDateTime: 0 };
     let (mut created, mut exited, mut kernel, mut user) = (zero, zero, zero, zero);
     // SAFETY: the pseudo handle needs no closing, and the four pointers are to live locals.
-    let ok = unsafe { GetThreadTimes(GetCurrentThread(), &mut created, &mut exited, &mut kernel, &mut user) };
+    let ok = unsafe {
+        GetThreadTimes(GetCurrentThread(), &raw mut created, &raw mut exited, &raw mut kernel, &raw mut user)
+    };
     if ok == 0 {
         return Duration::ZERO;
     }

@@ -2,7 +2,9 @@
 //! what is not the user's own, or not as it was written, is not used.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::path::Path;
+use std::path::PathBuf;
 
 use sandpiper::{Engine, EngineConfig, Error, Exec, Image, Outcome, Spec};
 

@@ -215,7 +215,6 @@ mod private {
         modified: SystemTime,
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "Windows may not know a file's times")]
     pub(crate) fn stamp(metadata: &Metadata) -> io::Result<Stamp> {
         Ok(Stamp { len: metadata.len(), created: metadata.created()?, modified: metadata.modified()? })
     }

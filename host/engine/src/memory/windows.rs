@@ -83,19 +83,12 @@ impl Mapping {
         if image_len > layout.minimum || layout.minimum > layout.reserved {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let mut mapping = match image {
-            Some(image) => Self::over(image, layout, whole_len)?,
-            None => {
-                let rest = Reservation::new(None, whole_len)?;
-                Self {
-                    base: rest.after(layout.guard),
-                    layout,
-                    accessible: 0,
-                    view: None,
-                    _before: None,
-                    _rest: rest,
-                }
-            }
+        let mut mapping = if let Some(image) = image {
+            Self::over(image, layout, whole_len)?
+        } else {
+            let rest = Reservation::new(None, whole_len)?;
+            let base = offset(rest.start, layout.guard);
+            Self { base, layout, accessible: 0, view: None, _before: None, _rest: rest }
         };
         mapping.grow_to(layout.minimum)?;
         Ok(mapping)
@@ -212,10 +205,6 @@ impl Reservation {
         } else {
             Ok(reservation)
         }
-    }
-
-    fn after(&self, bytes: usize) -> NonNull<u8> {
-        offset(self.start, bytes)
     }
 }
 

@@ -76,7 +76,9 @@ impl HostDirectory {
     /// Opens a regular file, made new where `create` is set.
     pub(super) fn open_file(&self, name: &str, mode: OpenMode, create: bool) -> Attempt<HostFile> {
         let mut options = OpenOptions::new();
-        options.follow(FollowSymlinks::No).append(mode.append && mode.write);
+        options.follow(FollowSymlinks::No);
+        // Windows appends by the call instead: what is opened to append cannot be truncated there.
+        options.append(cfg!(not(windows)) && mode.append && mode.write);
         // Creation needs write access on the host even where the guest asks for none.
         options.read(mode.read || !mode.write).write(mode.write || create).create_new(create);
         platform::never_block(&mut options);

@@ -1,7 +1,7 @@
 //! Open regular files of the host: positioned reads and writes, charged by growth.
 
 use std::fs::{File, FileTimes};
-use std::io::{self, Seek, Write};
+use std::io::{self, Seek};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cap_std::fs::Metadata;
@@ -58,7 +58,7 @@ impl HostFile {
     /// # Errors
     /// As [`HostFile::write_at`].
     pub(super) fn append(&self, bytes: &[u8], budget: &Budget) -> Attempt<(usize, u64)> {
-        let written = charged(bytes, budget, |allowed| retry(|| (&self.file).write(allowed)))?;
+        let written = charged(bytes, budget, |allowed| retry(|| platform::append(&self.file, allowed)))?;
         let end = (&self.file).stream_position().map_err(|error| failure(&error))?;
         self.saw(end);
         Ok((written, end))

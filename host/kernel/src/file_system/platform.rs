@@ -28,6 +28,20 @@ pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usi
     std::os::windows::fs::FileExt::seek_write(file, bytes, offset)
 }
 
+/// Writes at the end of a file that was opened to append, wherever that is by now; the position is
+/// then behind what was written.
+#[cfg(unix)]
+pub(super) fn append(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
+    io::Write::write(&mut file, bytes)
+}
+
+#[cfg(windows)]
+pub(super) fn append(file: &File, bytes: &[u8]) -> io::Result<usize> {
+    // To `WriteFile` the offset of all ones is the end of the file.
+    const END_OF_FILE: u64 = u64::MAX;
+    std::os::windows::fs::FileExt::seek_write(file, bytes, END_OF_FILE)
+}
+
 /// Time of the last change of a file's status, in nanoseconds since the Unix epoch.
 #[cfg(unix)]
 pub(super) fn changed_ns(metadata: &Metadata) -> Option<u64> {
