@@ -11,6 +11,7 @@
 #include "pycore_gc.h"
 #include "pycore_global_objects.h"
 #include "pycore_interp.h"
+#include "pycore_obmalloc.h"
 #include "pycore_pystate.h"
 #include "pycore_unicodeobject.h"
 
@@ -170,6 +171,26 @@ static void fill_holes(void)
     }
 }
 
+/* Allocates every free block in pymalloc's pools for good: a run fills pages of its own one by one, where it
+ * would write a page of the snapshot for each block that happened to be free there. */
+static void fill_pools(void)
+{
+    for (size_t size = 1; size <= SMALL_REQUEST_THRESHOLD; size += ALIGNMENT) {
+        for (;;) {
+            void *block = PyObject_Malloc(size);
+            if (block == NULL) {
+                return;
+            }
+            if (POOL_ADDR(block)->ref.count == 1) {
+                /* The first of a fresh pool. */
+                PyObject_Free(block);
+                break;
+            }
+            memset(block, 0, size);
+        }
+    }
+}
+
 /* A fresh __main__, which each run ends and collects as its own. */
 static int renew_main(PyInterpreterState *interp)
 {
@@ -197,5 +218,6 @@ void sandpiper_settle(void)
     if (renew_main(interp) < 0) {
         abort();
     }
+    fill_pools();
     fill_holes();
 }
