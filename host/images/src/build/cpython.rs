@@ -11,7 +11,7 @@ use crate::recipe::digest_of;
 use super::command::output;
 use super::settings::Native;
 use super::stages::Finished;
-use super::toolchain::Toolchain;
+use super::toolchain::{PROFILE, Toolchain};
 use super::{Builder, write};
 
 /// Where the guest sees the standard library.
@@ -120,9 +120,18 @@ impl Builder<'_> {
     ) -> Result<Finished, ImageError> {
         let settings = &self.settings.wasi;
         let header = self.recipe.file(&format!("src/{}", settings.header))?;
-        let flags = self.settings.flags.compile.join(" ");
+        let mut flags = self.settings.flags.compile.join(" ");
         let targets = settings.targets.join(" ");
-        let key = digest_of([&*configured.key, header, &flags, &targets]);
+        let profile = self.profile(toolchain)?;
+        let profile_key = profile.as_ref().map(|profile| &*profile.key).unwrap_or_default();
+        let key = digest_of([&*configured.key, header, &flags, &targets, profile_key]);
+        if let Some(profile) = &profile {
+            // The profile does not have all functions, and has some of other platforms.
+            let file = relative(profile, PROFILE).display().to_string();
+            let with = format!("-fprofile-instr-use={file}");
+            let quiet = "-Wno-profile-instr-unprofiled -Wno-profile-instr-out-of-date";
+            flags = [&*flags, &with, quiet].join(" ");
+        }
         // make does not see that its flags are others than last time.
         let done = configured.folder.join(".compiled");
         if fs::read_to_string(&done).ok().as_ref() != Some(&key) {

@@ -74,6 +74,8 @@ pub(super) struct Native {
 #[serde(deny_unknown_fields)]
 pub(super) struct Wasi {
     pub(super) configure: Vec<String>,
+    /// A profile of the code, as `llvm-profdata` writes it in text.
+    pub(super) profile: String,
     /// Answers for configure, as `name=value`.
     pub(super) cache: Vec<String>,
     /// A header of ours that comes before every file.

@@ -5,20 +5,28 @@ use std::path::{Path, PathBuf};
 
 use crate::error::ImageError;
 
-use super::Builder;
 use super::stages::Finished;
+use super::{Builder, write};
 
 /// Where people install a wasi-sdk.
 const USUAL_PLACES: [&str; 3] = ["/opt/wasi-sdk", "/usr/local/wasi-sdk", "/usr/local/share/wasi-sdk"];
 
 const TARGET: &str = "wasm32-wasip1";
+/// The file of a profile's stage.
+pub(super) const PROFILE: &str = "profile.profdata";
+const PROFILER: &str = "llvm-profdata";
 
-/// The compiler's programs, in `folder/bin`, under these names: clang, llvm-ar, llvm-ranlib, wasm-ld.
+/// The compiler's programs, in `folder/bin`, under these names: clang, llvm-ar, llvm-ranlib, wasm-ld, and
+/// where the toolchain has it llvm-profdata.
 pub(super) type Toolchain = Finished;
 
 impl Toolchain {
     pub(super) fn bin(&self) -> PathBuf {
         self.folder.join("bin")
+    }
+
+    fn profiler(&self) -> Option<PathBuf> {
+        Some(self.bin().join(PROFILER)).filter(|profiler| profiler.exists())
     }
 }
 
@@ -29,6 +37,20 @@ impl Builder<'_> {
             Some(sdk) => self.wrap_sdk(sdk),
             None => self.debian_toolchain(),
         }
+    }
+
+    /// The profile in the form that the compiler reads; `None` where the toolchain cannot write it, and
+    /// the image computes somewhat slower.
+    pub(super) fn profile(&self, toolchain: &Toolchain) -> Result<Option<Finished>, ImageError> {
+        let Some(profiler) = toolchain.profiler() else { return Ok(None) };
+        let text = self.recipe.file(&self.settings.wasi.profile)?;
+        let profile = self.stages.get("profile", [&*toolchain.key, text], |folder| {
+            let source = folder.join("profile.proftext");
+            write(&source, text.as_bytes())?;
+            let mut merge = self.command(&profiler, folder);
+            self.run("reading the profile", merge.args(["merge", "-o", PROFILE]).arg(&source))
+        })?;
+        Ok(Some(profile))
     }
 
     fn wrap_sdk(&self, sdk: &Path) -> Result<Toolchain, ImageError> {
@@ -43,9 +65,13 @@ impl Builder<'_> {
             let compile = format!("--target={TARGET} --sysroot={}", quoted(&sdk.join("share/wasi-sysroot")));
             let bin = folder.join("bin");
             for (name, arguments) in
-                [("clang", &*compile), ("llvm-ar", ""), ("llvm-ranlib", ""), ("wasm-ld", "")]
+                [("clang", &*compile), ("llvm-ar", ""), ("llvm-ranlib", ""), ("wasm-ld", ""), (PROFILER, "")]
             {
-                write_wrapper(&bin, name, "", &sdk.join("bin").join(name), arguments)?;
+                let program = sdk.join("bin").join(name);
+                // Not every release has it.
+                if name != PROFILER || program.exists() {
+                    write_wrapper(&bin, name, "", &program, arguments)?;
+                }
             }
             Ok(())
         })
@@ -94,6 +120,7 @@ impl Builder<'_> {
                 ("llvm-ar", "llvm-ar", ""),
                 ("llvm-ranlib", "llvm-ranlib", ""),
                 ("wasm-ld", "wasm-ld", ""),
+                (PROFILER, PROFILER, ""),
                 (&linker, "wasm-ld", ""),
             ] {
                 write_wrapper(&bin, name, &before, &llvm.join("bin").join(program), arguments)?;
@@ -107,7 +134,7 @@ impl Builder<'_> {
 }
 
 /// Changes when the wrappers do, so that they are written again.
-const WRAPPERS_VERSION: &str = "1";
+const WRAPPERS_VERSION: &str = "2";
 
 fn is_sdk(folder: &Path) -> bool {
     folder.join("bin/clang").exists() && folder.join("share/wasi-sysroot").exists()
