@@ -108,6 +108,7 @@ impl Shell {
                 let branch = if self.evaluate(condition, depth)? != 0 { yes } else { no };
                 self.evaluate(branch, depth)?
             }
+            Expression::Wrong(message) => return Err(self.arithmetic_error(message)),
             Expression::Comma(left, right) => {
                 self.evaluate(left, depth)?;
                 self.evaluate(right, depth)?

@@ -21,6 +21,8 @@ pub enum Expression {
     Or(Box<Expression>, Box<Expression>),
     Choice(Box<Expression>, Box<Expression>, Box<Expression>),
     Comma(Box<Expression>, Box<Expression>),
+    /// What is wrong behind a comma: bash evaluates what stands before it first.
+    Wrong(Bytes),
 }
 
 /// A variable or an element of an array.

@@ -93,7 +93,14 @@ impl Parser<'_> {
             }
             self.last = self.at;
             self.at += 1;
-            left = Expression::Comma(Box::new(left), Box::new(self.assignment()?));
+            let right = match self.assignment() {
+                Ok(right) => right,
+                Err(message) => {
+                    self.at = self.text.len();
+                    Expression::Wrong(message)
+                }
+            };
+            left = Expression::Comma(Box::new(left), Box::new(right));
         }
     }
 

@@ -185,7 +185,8 @@ impl Field {
     pub fn has_pattern(&self, extended: bool) -> bool {
         self.text.iter().zip(&self.quoted).enumerate().any(|(at, (&byte, &quoted))| {
             !quoted
-                && (b"*?[".contains(&byte)
+                && (b"*?".contains(&byte)
+                    || (byte == b'[' && self.text[at + 1..].contains(&b']'))
                     || (extended && b"+@!".contains(&byte) && self.text.get(at + 1) == Some(&b'(')))
         })
     }

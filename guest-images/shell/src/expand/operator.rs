@@ -228,7 +228,11 @@ impl Shell {
                         return Ok(pairs.flat_map(|(key, value)| [key, value]).collect());
                     }
                     let shown: Vec<Bytes> = pairs.map(|(key, value)| [key.as_slice(), b" ", &quoted_double(&value)].concat()).collect();
-                    return Ok(vec![shown.join(b" ".as_slice())]);
+                    let mut line = shown.join(b" ".as_slice());
+                    if matches!(self.variables.get(&name).map(|variable| &variable.value), Some(Value::Associative(_))) {
+                        line.push(b' ');
+                    }
+                    return Ok(vec![line]);
                 }
                 _ => {}
             }

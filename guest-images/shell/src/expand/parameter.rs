@@ -119,10 +119,6 @@ impl Shell {
             return self.bad(parameter);
         };
         let Some(target) = value else {
-            // An operator like `:-` takes it as unset.
-            if matches!(parameter.operator, Operator::Test { .. }) {
-                return Ok(Some(Subject { name: Name::Variable(Bytes::new()), subscript: None, all: None }));
-            }
             self.complain(&[bare_text(parameter), b": invalid indirect expansion"].concat());
             return Err(Flow::Discard(1));
         };
@@ -228,6 +224,12 @@ impl Shell {
         }
         if doubled && values.is_empty() {
             fields.empty_list = true;
+        }
+        // Joined by what `IFS` begins with and split again, which keeps empty ones when that is no blank.
+        let joiner = fields.joiner().to_vec();
+        if !doubled && !joiner.is_empty() && !b" \t\n".contains(&joiner[0]) {
+            fields.value(&values.join(joiner.as_slice()));
+            return;
         }
         for (at, value) in values.iter().enumerate() {
             if at > 0 {

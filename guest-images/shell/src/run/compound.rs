@@ -134,7 +134,7 @@ impl Shell {
     fn run_arithmetic_for(&mut self, parts: &[Arithmetic; 3], body: &List, command: &Command) -> Result<Status> {
         let mut status = 0;
         let [first, condition, step] = parts;
-        let mut evaluate = |shell: &mut Shell, part: &Arithmetic| -> Result<Option<i64>> {
+        let evaluate = |shell: &mut Shell, part: &Arithmetic| -> Result<Option<i64>> {
             shell.line = command.line;
             shell.debug(command)?;
             if shell.options.xtrace && !part.word.text.trim_ascii().is_empty() {
@@ -228,7 +228,6 @@ impl Shell {
         if values.is_empty() {
             return Ok(0);
         }
-        let mut status = 0;
         let mut show = true;
         loop {
             if show {
@@ -252,7 +251,7 @@ impl Shell {
             self.assign(b"REPLY", line)?;
             self.assign(name, chosen)?;
             match self.run_body(body)? {
-                Next::Go(body_status) => status = body_status,
+                Next::Go(_) => {}
                 Next::Leave(status) => return Ok(status),
             }
             show |= self.value_or_empty(b"REPLY").is_empty();
