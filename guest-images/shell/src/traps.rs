@@ -99,8 +99,12 @@ impl Traps {
     }
 
     pub fn all(&self) -> impl Iterator<Item = (Event, &Bytes)> {
-        let shown = if self.handlers.is_empty() { &self.inherited } else { &self.handlers };
+        let shown = if self.inherited.is_empty() { &self.handlers } else { &self.inherited };
         shown.iter().map(|(event, command)| (*event, command))
+    }
+
+    pub fn is_active(&self) -> bool {
+        !self.active.is_empty()
     }
 
     pub fn has(&self, event: Event) -> bool {

@@ -78,7 +78,7 @@ fn loop_count(shell: &mut Shell, arguments: &[Bytes], who: &str) -> Result<u32> 
     if count < 1 {
         shell.complain_as(who, [text.as_slice(), b": loop count out of range"].concat());
         shell.status = 1;
-        return Err(Flow::Break(u32::MAX));
+        return Err(Flow::Break(shell.loops));
     }
     Ok(u32::try_from(count).unwrap_or(u32::MAX).min(shell.loops))
 }
@@ -86,14 +86,20 @@ fn loop_count(shell: &mut Shell, arguments: &[Bytes], who: &str) -> Result<u32> 
 pub fn break_(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
     match loop_count(shell, arguments, "break")? {
         0 => Ok(0),
-        count => Err(Flow::Break(count)),
+        count => {
+            shell.status = 0;
+            Err(Flow::Break(count))
+        }
     }
 }
 
 pub fn continue_(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
     match loop_count(shell, arguments, "continue")? {
         0 => Ok(0),
-        count => Err(Flow::Continue(count)),
+        count => {
+            shell.status = 0;
+            Err(Flow::Continue(count))
+        }
     }
 }
 

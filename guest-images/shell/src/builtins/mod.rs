@@ -99,7 +99,7 @@ pub static BUILTINS: [Builtin; 61] = [
     special("shift", set::shift),
     plain("shopt", set::shopt),
     special("source", control::source),
-    plain("suspend", names::refused),
+    plain("suspend", processes::suspend),
     plain("test", test::test),
     special("times", processes::times),
     special("trap", trap::trap),

@@ -351,7 +351,6 @@ fn integer(shell: &mut Shell, word: &[u8], status: &mut Status) -> i64 {
     }
     if overflow || (negative && value > 1 << 63) || (!negative && value > i64::MAX.unsigned_abs() && base == 10) {
         shell.complain_as("printf", [b"warning: ", word, b": Numerical result out of range"].concat());
-        *status = 1;
         return if negative { i64::MIN } else { i64::MAX };
     }
     let value = value.cast_signed();

@@ -16,6 +16,11 @@ pub fn fg(shell: &mut Shell, _: &[Bytes]) -> Result<Status> {
     Ok(1)
 }
 
+pub fn suspend(shell: &mut Shell, _: &[Bytes]) -> Result<Status> {
+    shell.complain_as("suspend", "cannot suspend: no job control");
+    Ok(1)
+}
+
 pub fn jobs(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
     let (letters, rest) = match shell.builtin_letters(arguments, b"lnprs", "jobs [-lnprs] [jobspec ...]") {
         Ok(found) => found,
@@ -59,8 +64,9 @@ pub fn disown(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
     if rest.is_empty() {
         if arguments.iter().any(|argument| argument == b"-a" || argument == b"-r") {
             shell.jobs.list.clear();
-        } else {
-            shell.jobs.list.pop();
+        } else if shell.jobs.list.pop().is_none() {
+            shell.complain_as("disown", "current: no such job");
+            return Ok(1);
         }
         return Ok(0);
     }

@@ -151,7 +151,7 @@ fn show(shell: &mut Shell, name: &str, value: bool, as_command: bool, about_set:
         (true, true) => format!("set {}o {name}\n", if value { '-' } else { '+' }),
         (true, false) => format!("shopt -{} {name}\n", if value { 's' } else { 'u' }),
         (false, true) => format!("{name:<15}\t{}\n", if value { "on" } else { "off" }),
-        (false, false) => format!("{name:<20}\t{}\n", if value { "on" } else { "off" }),
+        (false, false) => format!("{name:<15}\t{}\n", if value { "on" } else { "off" }),
     };
     shell.put(line);
 }

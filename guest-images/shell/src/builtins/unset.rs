@@ -42,6 +42,9 @@ fn unset_variable(shell: &mut Shell, text: &[u8], reference: bool, variable_only
         if !variable_only && shell.functions.contains_key(text) {
             return Ok(unset_function(shell, text));
         }
+        if !variable_only {
+            return Ok(0);
+        }
         shell.complain_as("unset", [b"`", text, b"': not a valid identifier"].concat());
         return Ok(1);
     }

@@ -1,6 +1,8 @@
 //! Brace expansion, on words before anything in them is expanded.
 
-use crate::syntax::ast::{Bytes, Part};
+use std::rc::Rc;
+
+use crate::syntax::ast::{Bytes, Name, Operator, Parameter, Part};
 
 /// One element of a word: an unquoted byte, or a part that is taken as it is.
 #[derive(Clone)]
@@ -34,6 +36,22 @@ fn joined(pieces: Vec<Piece>) -> Vec<Part> {
                 _ => parts.push(Part::Literal(vec![byte])),
             },
             Piece::Part(part) => parts.push(part),
+        }
+    }
+    // `$a{x,y}` is `$ax` and `$ay`: braces come first.
+    for at in 1..parts.len() {
+        let (left, right) = parts.split_at_mut(at);
+        if let (Some(Part::Parameter(parameter)), Some(Part::Literal(text))) = (left.last_mut(), right.first_mut())
+            && let Name::Variable(name) = &parameter.name
+            && !parameter.text.starts_with(b"${")
+        {
+            let length = text.iter().take_while(|&&byte| byte.is_ascii_alphanumeric() || byte == b'_').count();
+            if length > 0 {
+                let name: Bytes = name.iter().copied().chain(text.drain(..length)).collect();
+                let shown: Rc<[u8]> = [b"$".as_slice(), &name].concat().into();
+                let longer = Parameter { name: Name::Variable(name), subscript: None, indirect: false, operator: Operator::None, text: shown };
+                *parameter = Rc::new(longer);
+            }
         }
     }
     // `{~,x}` and the like: a tilde at the start was no tilde before.

@@ -13,6 +13,8 @@ struct Manner {
     dots: bool,
     any_case: bool,
     stars: bool,
+    /// A component before this one was a pattern.
+    globbed: bool,
 }
 
 impl Shell {
@@ -24,6 +26,7 @@ impl Shell {
             dots: self.shopt.dotglob || ignored.is_some(),
             any_case: self.shopt.nocaseglob,
             stars: self.shopt.globstar,
+            globbed: false,
         };
         let components: Vec<&[u8]> = split(pattern);
         let mut found = Vec::new();
@@ -89,8 +92,10 @@ fn walk(base: Bytes, components: &[&[u8]], manner: Manner, found: &mut Vec<Bytes
         }
         return;
     }
+    let before = manner;
+    let manner = Manner { globbed: true, ..manner };
     if manner.stars && *first == b"**" {
-        walk_stars(&base, rest, manner, found, 0);
+        walk_stars(&base, rest, before, found, 0);
         return;
     }
     let pattern = Pattern::new(first, manner.extended, manner.any_case);
@@ -123,14 +128,15 @@ fn walk_stars(base: &[u8], rest: &[&[u8]], manner: Manner, found: &mut Vec<Bytes
     let last = rest.is_empty();
     if last {
         if !base.is_empty() && depth == 0 {
-            found.push(base.to_vec());
+            let shown = if manner.globbed { base.strip_suffix(b"/").unwrap_or(base) } else { base };
+            found.push(shown.to_vec());
         }
     } else if rest == [b"".as_slice()] {
         if !base.is_empty() {
             found.push(base.to_vec());
         }
     } else {
-        walk(base.to_vec(), rest, manner, found);
+        walk(base.to_vec(), rest, Manner { globbed: true, ..manner }, found);
     }
     for name in system::directory_names(if base.is_empty() { b"." } else { base }) {
         if name == b"." || name == b".." || (name.first() == Some(&b'.') && !manner.dots) {

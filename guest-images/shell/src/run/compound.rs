@@ -6,6 +6,20 @@ use crate::pattern::Pattern;
 use crate::syntax::ast::{Arithmetic, Arm, ArmEnd, Bytes, Command, Function, Kind, List, Word};
 use crate::traps::Event;
 
+/// The first line of a command that goes on with `do` or patterns.
+fn head(text: &[u8]) -> std::rc::Rc<[u8]> {
+    let mut end = text.iter().position(|&byte| byte == b'\n').unwrap_or(text.len());
+    for mark in [b"; do".as_slice(), b";do", b" in "] {
+        if let Some(at) = crate::bytes::find(&text[..end], mark) {
+            if mark == b" in " && text.starts_with(b"for") {
+                continue;
+            }
+            end = if mark == b" in " { at + 3 } else { at };
+        }
+    }
+    text[..end].trim_ascii_end().into()
+}
+
 /// What a loop does after its body.
 enum Next {
     Go(Status),
@@ -36,7 +50,13 @@ impl Shell {
 
     /// Before each command that DEBUG is about.
     pub(super) fn debug(&mut self, command: &Command) -> Result<()> {
-        self.command_text = command.text.clone();
+        if self.traps.is_active() {
+            return Ok(());
+        }
+        self.command_text = match &command.kind {
+            Kind::For { .. } | Kind::Select { .. } | Kind::Case { .. } => head(&command.text),
+            _ => command.text.clone(),
+        };
         if self.traps.has(Event::Debug) {
             self.trap(Event::Debug)?;
             self.line = command.line;
@@ -71,7 +91,8 @@ impl Shell {
         self.loops -= 1;
         match result {
             Ok(status) => Ok(Next::Go(status)),
-            Err(Flow::Break(0 | 1)) => Ok(Next::Leave(0)),
+            // `break` with a wrong count has a status of its own.
+            Err(Flow::Break(0 | 1)) => Ok(Next::Leave(self.status)),
             Err(Flow::Break(count)) => Err(Flow::Break(count - 1)),
             Err(Flow::Continue(0 | 1)) => Ok(Next::Go(0)),
             Err(Flow::Continue(count)) => Err(Flow::Continue(count - 1)),
@@ -87,7 +108,7 @@ impl Shell {
             self.loops -= 1;
             let tested = match tested {
                 Ok(tested) => tested,
-                Err(Flow::Break(0 | 1)) => return Ok(0),
+                Err(Flow::Break(0 | 1)) => return Ok(self.status),
                 Err(Flow::Break(count)) => return Err(Flow::Break(count - 1)),
                 Err(Flow::Continue(0 | 1)) => continue,
                 Err(Flow::Continue(count)) => return Err(Flow::Continue(count - 1)),

@@ -69,19 +69,13 @@ impl Shell {
 
     /// A command that only assigns, or only redirects.
     fn run_assignments(&mut self, command: &Command, simple: &Simple) -> Result<Status> {
-        let saved = match self.redirect(&command.redirects) {
-            Ok(saved) => saved,
-            Err(failure) => return failure.into_result(),
-        };
-        let mut result = Ok(());
         for assignment in &simple.assignments {
-            result = self.run_assignment(assignment);
-            if result.is_err() {
-                break;
-            }
+            self.run_assignment(assignment)?;
         }
-        self.restore(saved);
-        result?;
+        match self.redirect(&command.redirects) {
+            Ok(saved) => self.restore(saved),
+            Err(failure) => return failure.into_result(),
+        }
         Ok(self.substitution_status.take().unwrap_or(0))
     }
 

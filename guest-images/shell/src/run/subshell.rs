@@ -127,13 +127,16 @@ impl Shell {
             if !shell.shopt.inherit_errexit && !shell.options.posix {
                 shell.options.errexit = false;
             }
-            shell.returnable = 0;
+            shell.trace_depth += 1;
             match list.items.as_slice() {
                 // One subshell is enough.
                 [item] if item.rest.is_empty() && !item.background && !item.first.negated && item.first.timed.is_none() => {
                     match item.first.stages.as_slice() {
                         [command] if command.redirects.is_empty() => match &command.kind {
-                            Kind::Subshell(list) => shell.run_list(list),
+                            Kind::Subshell(list) => {
+                                shell.subshells += 1;
+                                shell.run_list(list)
+                            }
                             _ => shell.run_list(list),
                         },
                         _ => shell.run_list(list),

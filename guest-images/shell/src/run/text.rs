@@ -29,6 +29,7 @@ impl Shell {
         let mut status = 0;
         loop {
             parser.settings = self.parser_settings();
+            let from = parser.position();
             let list = match parser.next_line() {
                 Ok(Some(list)) => list,
                 Ok(None) => return Ok(status),
@@ -42,6 +43,10 @@ impl Shell {
                     return if top { Err(Flow::Exit(2)) } else { Ok(2) };
                 }
             };
+            if self.options.verbose {
+                let text = parser.since(from);
+                crate::system::write_all(2, &text).ok();
+            }
             for warning in std::mem::take(&mut parser.warnings) {
                 self.line = parser.line();
                 self.complain(&warning);

@@ -92,7 +92,7 @@ impl Shell {
 
     pub(super) fn trace_arithmetic(&mut self, arithmetic: &Arithmetic) {
         let text = self.expand_to_string(&arithmetic.word).unwrap_or_default();
-        let line = [b"(( ", text.trim_ascii(), b" ))"].concat();
+        let line = [b"(( ", text.as_slice(), b" ))"].concat();
         self.trace_line(&line);
     }
 }

@@ -59,6 +59,8 @@ impl Parser {
                 self.take()?;
                 separated = true;
             }
+            // The word that ends the list may come from an alias.
+            self.expand_alias()?;
             let token = self.peek()?;
             if matches!(token, Token::End) || ends(token) {
                 break;
@@ -221,7 +223,9 @@ impl Parser {
             }
             self.alias_spans.push((name, start + growth));
             // So that the word behind is not joined to the text.
-            self.alias_next = value.last().is_some_and(u8::is_ascii_whitespace);
+            if value.last().is_some_and(u8::is_ascii_whitespace) {
+                self.alias_next = Some(start + growth);
+            }
             self.text.splice(start..end, value);
             self.at = start;
             self.peeked = None;
@@ -238,8 +242,12 @@ impl Parser {
                 redirects.push(redirect);
                 continue;
             }
-            if simple.arguments.is_empty() || self.alias_next {
-                self.alias_next = false;
+            self.peek()?;
+            let follows = self.alias_next.is_some_and(|end| self.token_start() >= end);
+            if simple.arguments.is_empty() || follows {
+                if follows {
+                    self.alias_next = None;
+                }
                 self.expand_alias()?;
             }
             let Token::Word(word) = self.peek()?.clone() else { break };

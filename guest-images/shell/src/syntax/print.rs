@@ -37,7 +37,7 @@ impl Printer {
         self.out.extend_from_slice(text);
     }
 
-    fn newline(&mut self) {
+    fn flush_documents(&mut self) {
         self.out.push(b'\n');
         for document in std::mem::take(&mut self.documents) {
             if let Some(body) = document.body.get() {
@@ -46,6 +46,10 @@ impl Printer {
             self.out.extend_from_slice(&document.delimiter);
             self.out.push(b'\n');
         }
+    }
+
+    fn newline(&mut self) {
+        self.out.push(b'\n');
         self.out.resize(self.out.len() + self.indent, b' ');
     }
 
@@ -84,11 +88,13 @@ impl Printer {
             self.item(item);
             let last = at + 1 == list.items.len();
             if item.background {
-                self.text(b" &");
+                self.text(if last { b" &" } else { b" & " });
+                continue;
+            }
+            if !self.documents.is_empty() {
+                self.flush_documents();
             } else if ends || !last {
-                if self.documents.is_empty() {
-                    self.text(b";");
-                }
+                self.text(b";");
             }
             if !last {
                 self.newline();

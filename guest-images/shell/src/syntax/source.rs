@@ -31,8 +31,8 @@ pub struct Parser {
     pub(super) peeked: Option<(usize, Token, usize)>,
     /// Text that came from an alias, by its end; inside it that alias is not expanded again.
     pub(super) alias_spans: Vec<(Bytes, usize)>,
-    /// The next word may be an alias too, because an alias's text ended with a blank.
-    pub(super) alias_next: bool,
+    /// The word from here on may be an alias too, because an alias's text ended with a blank.
+    pub(super) alias_next: Option<usize>,
     pub warnings: Vec<Bytes>,
 }
 
@@ -49,7 +49,7 @@ impl Parser {
             counted: (0, first_line),
             peeked: None,
             alias_spans: Vec::new(),
-            alias_next: false,
+            alias_next: None,
             warnings: Vec::new(),
         }
     }
@@ -94,6 +94,17 @@ impl Parser {
                 break;
             }
         }
+    }
+
+    /// Where the parser is, for `since`.
+    pub fn position(&mut self) -> usize {
+        self.forget_read_text();
+        self.at
+    }
+
+    /// What was read since a position.
+    pub fn since(&self, from: usize) -> Bytes {
+        self.text.get(from..self.at).map(<[u8]>::to_vec).unwrap_or_default()
     }
 
     /// A script on standard input is dropped as it is read, so that its length is no matter.

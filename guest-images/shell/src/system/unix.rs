@@ -34,7 +34,20 @@ const STACK_BYTES: usize = 1 << 29;
 pub fn run(main: fn() -> u8) -> u8 {
     // SAFETY: sets the default action, which Rust's runtime had changed.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
-    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(main);
+    // Signals are for the thread of the shell, whose calls they interrupt; this one only waits.
+    let mask = |how| {
+        // SAFETY: a set of signals on the stack, filled before it is used.
+        unsafe {
+            let mut all: libc::sigset_t = std::mem::zeroed();
+            libc::sigfillset(&raw mut all);
+            libc::pthread_sigmask(how, &raw const all, std::ptr::null_mut());
+        }
+    };
+    mask(libc::SIG_BLOCK);
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
+        mask(libc::SIG_UNBLOCK);
+        main()
+    });
     thread.ok().and_then(|thread| thread.join().ok()).unwrap_or(255)
 }
 
