@@ -96,10 +96,10 @@ impl Jobs {
         }
     }
 
-    /// A subshell has no children yet.
+    /// A subshell has no children yet; it shows the jobs that its parent had.
     pub fn forget(&mut self) {
-        let last = self.last_background;
-        *self = Jobs { last_background: last, ..Jobs::default() };
+        self.running.clear();
+        self.ended.clear();
     }
 }
 

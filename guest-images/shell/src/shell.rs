@@ -185,7 +185,7 @@ impl Shell {
         if self.interactive {
             return Flow::Discard(1);
         }
-        Flow::Exit(if self.input == Input::CommandString && self.subshells == 0 { 127 } else { 1 })
+        Flow::Exit(if self.input == Input::CommandString && self.subshells == 0 && !self.options.errexit { 127 } else { 1 })
     }
 
     pub fn parser_settings(&self) -> Settings {

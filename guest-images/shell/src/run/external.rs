@@ -92,12 +92,7 @@ impl Shell {
     }
 
     fn start_file(&mut self, path: &[u8], arguments: &[Bytes], environment: &[Bytes], mappings: &[Mapping]) -> system::Result<u32> {
-        let absolute = if path.starts_with(b"/") {
-            path.to_vec()
-        } else {
-            [self.directory.as_slice(), b"/", path].concat()
-        };
-        let program = Program { path: &absolute, arguments, environment, descriptors: mappings };
+        let program = Program { path, arguments, environment, descriptors: mappings };
         match system::spawn(&program) {
             // A text without `#!` is a script of this shell.
             Err(errno::NOEXEC) if is_text(path) => {

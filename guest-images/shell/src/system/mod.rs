@@ -33,6 +33,7 @@ pub type Result<T> = std::result::Result<T, Errno>;
 
 /// A descriptor of the new process, and what of the caller's it duplicates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
 pub struct Mapping {
     pub from: u32,
     pub to: u32,

@@ -13,12 +13,10 @@ pub mod errno {
     use super::Errno;
 
     pub const NOENT: Errno = Errno(libc::ENOENT);
-    pub const ACCES: Errno = Errno(libc::EACCES);
     pub const NOEXEC: Errno = Errno(libc::ENOEXEC);
     pub const INTR: Errno = Errno(libc::EINTR);
     pub const IO: Errno = Errno(libc::EIO);
     pub const BADF: Errno = Errno(libc::EBADF);
-    pub const ISDIR: Errno = Errno(libc::EISDIR);
     pub const NOTDIR: Errno = Errno(libc::ENOTDIR);
     pub const EXIST: Errno = Errno(libc::EEXIST);
     pub const AGAIN: Errno = Errno(libc::EAGAIN);
