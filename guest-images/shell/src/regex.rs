@@ -62,12 +62,30 @@ const DEPTH_MAX: u32 = 100;
 /// That of POSIX.
 const REPEAT_MAX: u32 = 32_767;
 
+/// Why a text is no expression that can be matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wrong {
+    Syntax,
+    Reference,
+}
+
 /// Where each group matched, the whole first.
 pub type Groups = Vec<Option<(usize, usize)>>;
 
 impl Regex {
-    /// None when it is not an expression.
-    pub fn new(text: &[u8], any_case: bool) -> Option<Self> {
+    /// # Errors
+    /// When it is not an expression, or one that refers to its own groups, which cannot be matched in one pass.
+    pub fn new(text: &[u8], any_case: bool) -> Result<Self, Wrong> {
+        let refers = text.windows(2).enumerate().any(|(at, pair)| {
+            pair[0] == b'\\' && pair[1].is_ascii_digit() && text[..at].iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 0
+        });
+        if refers {
+            return Err(Wrong::Reference);
+        }
+        Self::read(text, any_case).ok_or(Wrong::Syntax)
+    }
+
+    fn read(text: &[u8], any_case: bool) -> Option<Self> {
         let codes: Vec<u32> = crate::bytes::chars(text).map(code_point).collect();
         let mut reader = Reader { codes, at: 0, groups: 0, depth: 0 };
         let node = reader.choice()?;
@@ -347,9 +365,12 @@ impl Reader {
                 Some('*') => (0, None),
                 Some('+') => (1, None),
                 Some('?') => (0, Some(1)),
-                Some('{') if self.ahead(1).is_some_and(|next| next.is_ascii_digit() || next == ',') => {
+                Some('{') => {
                     self.at += 1;
                     let least = self.number();
+                    if least.is_none() && self.peek() != Some(',') {
+                        return None;
+                    }
                     let most = if self.peek() == Some(',') {
                         self.at += 1;
                         self.number()
@@ -387,7 +408,12 @@ impl Reader {
         self.at += 1;
         Some(match character {
             '.' => Node::Any,
-            '^' => Node::Start,
+            '^' => {
+                if matches!(self.peek(), Some('*' | '+' | '?' | '{')) {
+                    return None;
+                }
+                Node::Start
+            }
             '$' => Node::End,
             '(' => {
                 self.groups += 1;
@@ -400,13 +426,7 @@ impl Reader {
                 Node::Group(number, Box::new(inner))
             }
             '[' => self.set()?,
-            '*' | '+' | '?' if first => {
-                if character != '*' {
-                    return None;
-                }
-                Node::Char(code)
-            }
-            '{' if first => return None,
+            '*' | '+' | '?' | '{' if first => return None,
             '\\' => {
                 let next = *self.codes.get(self.at)?;
                 let letter = self.peek()?;
@@ -423,8 +443,6 @@ impl Reader {
                     '>' => Node::WordEnd,
                     '`' => Node::Start,
                     '\'' => Node::End,
-                    // A reference to a group cannot be had in one pass.
-                    '1'..='9' => return None,
                     _ => Node::Char(next),
                 }
             }

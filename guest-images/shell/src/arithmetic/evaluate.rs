@@ -67,6 +67,8 @@ impl Shell {
             Expression::Number(number) => *number,
             Expression::Variable(place) => self.read_place(place, depth)?,
             Expression::Assign(place, operator, value) => {
+                // Which element it is about is decided before the value is.
+                let place = &self.fixed_place(place)?;
                 let value = match operator {
                     None => self.evaluate(value, depth)?,
                     Some(binary) => {
@@ -176,6 +178,20 @@ impl Shell {
                 self.assign_element(&place.name, &subscript, text)
             }
         }
+    }
+
+    fn fixed_place(&mut self, place: &Place) -> Result<Place> {
+        let Some(subscript) = &place.subscript else { return Ok(place.clone()) };
+        let mut subscript = self.arithmetic_subscript(subscript)?;
+        let (name, _) = self.resolve(&place.name);
+        let associative = matches!(
+            self.variables.get(&name).map(|variable| &variable.value),
+            Some(crate::variables::Value::Associative(_))
+        );
+        if !associative {
+            subscript = self.evaluate_text(&subscript, 0)?.to_string().into_bytes();
+        }
+        Ok(Place { name: place.name.clone(), subscript: Some(subscript) })
     }
 
     /// What stands between brackets is expanded when it was not before, as of `let 'a[$i]=1'`.

@@ -5,7 +5,6 @@ use crate::flow::{Result, Status};
 use crate::shell::Shell;
 use crate::syntax::ast::Bytes;
 
-#[allow(clippy::unnecessary_wraps)] // One type for all builtins.
 pub fn echo(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
     let mut rest = &arguments[1..];
     let mut newline = true;

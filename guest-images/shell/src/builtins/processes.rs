@@ -146,11 +146,8 @@ pub fn wait(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
     }
     if rest.is_empty() {
         for process in shell.jobs.running().to_vec() {
-            while shell.jobs.running().contains(&process) {
-                if shell.wait_background(process).is_none() {
-                    return interrupted(shell, 0);
-                }
-                break;
+            if shell.wait_background(process).is_none() {
+                return interrupted(shell, 0);
             }
         }
         shell.jobs.list.clear();

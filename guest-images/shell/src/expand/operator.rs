@@ -39,7 +39,12 @@ impl Shell {
                 // With `patsub_replacement` an unquoted `&` is what matched.
                 let replacement = self.replacement(replacement)?;
                 let pattern = Pattern::new(&text, self.shopt.extglob, self.shopt.nocasematch);
-                values.into_iter().map(|value| replaced(&pattern, &value, *kind, &replacement)).collect()
+                // bash goes through the characters for `//`, so that of what is empty only `*` replaces something.
+                let skips_empty = *kind == Replace::All && text != b"*";
+                let replace = |value: Bytes| {
+                    if value.is_empty() && skips_empty { value } else { replaced(&pattern, &value, *kind, &replacement) }
+                };
+                values.into_iter().map(replace).collect()
             }
             Operator::Case { kind, all, pattern } => {
                 let pattern = match pattern {
@@ -128,18 +133,22 @@ impl Shell {
     ) -> Result<Vec<Bytes>> {
         let mut values = values;
         let mut keys: Option<Vec<i64>> = None;
+        let mut from_one = false;
         match &subject.name {
             Name::Special(_) => values.insert(0, self.name.clone()),
             Name::Variable(name) => {
                 let (name, _) = self.resolve(name);
-                if let Some(Value::Indexed(array)) = self.variables.get(&name).map(|variable| &variable.value) {
-                    keys = Some(array.keys().copied().collect());
+                match self.variables.get(&name).map(|variable| &variable.value) {
+                    Some(Value::Indexed(array)) => keys = Some(array.keys().copied().collect()),
+                    // bash counts the elements of these from one.
+                    Some(Value::Associative(_)) => from_one = true,
+                    _ => {}
                 }
             }
             Name::Positional(_) => {}
         }
         let count = i64::try_from(values.len()).unwrap_or(i64::MAX);
-        let end = keys.as_ref().and_then(|keys| keys.last()).map_or(count, |last| last + 1);
+        let end = keys.as_ref().and_then(|keys| keys.last()).map_or(count + i64::from(from_one), |last| last + 1);
         let mut from = self.arithmetic(offset)?;
         if from < 0 {
             from += end;
@@ -160,9 +169,10 @@ impl Shell {
         // `$0` counts only when the offset is zero.
         let skip = match &keys {
             Some(keys) => keys.iter().take_while(|&&key| key < from).count(),
-            None => usize::try_from(from).unwrap_or(usize::MAX),
+            None => usize::try_from(from).unwrap_or(usize::MAX).saturating_sub(usize::from(from_one)),
         };
-        let take = length.map_or(usize::MAX, |length| usize::try_from(length).unwrap_or(0));
+        // Of an associative array it takes at least one.
+        let take = length.map_or(usize::MAX, |length| usize::try_from(length).unwrap_or(0).max(usize::from(from_one)));
         Ok(values.into_iter().skip(skip).take(take).collect())
     }
 

@@ -226,6 +226,11 @@ impl Shell {
             fields.empty_list = true;
         }
         // Joined by what `IFS` begins with and split again, which keeps empty ones when that is no blank.
+        // In `${x:-$@}` they are one text, which is split like the rest of it.
+        if !doubled && !star && fields.splits_literals {
+            fields.value(&values.join(b" ".as_slice()));
+            return;
+        }
         let joiner = fields.joiner().to_vec();
         if !doubled && !joiner.is_empty() && !b" \t\n".contains(&joiner[0]) {
             fields.value(&values.join(joiner.as_slice()));
@@ -270,12 +275,8 @@ impl Shell {
         }
         match fetched {
             Fetched::One(None) if !matches!(parameter.operator, Operator::Transform(_)) => {
+                // Nothing comes of nothing, whatever the operator.
                 self.refuse_unset_parameter(parameter, subject)?;
-                // The words of the operator are expanded all the same.
-                if !matches!(parameter.operator, Operator::None) {
-                    let value = self.operate(&parameter.operator, subject, Some(Bytes::new()))?;
-                    self.push_value(&value.unwrap_or_default(), doubled, fields);
-                }
             }
             Fetched::One(value) => {
                 if let Some(value) = self.operate(&parameter.operator, subject, value)? {

@@ -2,7 +2,9 @@
 
 use super::Shell;
 use crate::flow::{Flow, Result, Status};
-use crate::syntax::ast::{Argument, Bytes, Command, Kind, Name, Operator, Part, Simple, Subscript, Word};
+use crate::syntax::ast::{
+    Argument, Bytes, Command, Kind, Name, Operation, Operator, Part, Redirect, RedirectTarget, Simple, Subscript, Word,
+};
 use crate::system::{self, Access, Mapping, Program, errno};
 
 impl Shell {
@@ -148,7 +150,6 @@ impl Shell {
         &mut self,
         stage: &Command,
         mappings: &[Mapping],
-        to_pipe: bool,
     ) -> Option<std::result::Result<u32, Status>> {
         let Kind::Simple(simple) = &stage.kind else { return None };
         if !self.is_plain_program(simple, stage) {
@@ -169,6 +170,9 @@ impl Shell {
         if self.options.xtrace {
             self.trace_words(&words);
         }
+        if !stage.redirects.is_empty() {
+            return Some(self.start_redirected_stage(stage, mappings, &words));
+        }
         let mut all = self.descriptors.mappings_with(mappings);
         if stage.pipes_errors
             && let Some(out) = all.iter().find(|mapping| mapping.to == 1).copied()
@@ -176,19 +180,78 @@ impl Shell {
             all.retain(|mapping| mapping.to != 2);
             all.push(Mapping { from: out.from, to: 2 });
         }
-        let _ = to_pipe;
         Some(self.start_external(&words, &all))
+    }
+
+    /// The same with redirections: they are done here, with the ends of the pipes in place, and undone.
+    fn start_redirected_stage(&mut self, stage: &Command, mappings: &[Mapping], words: &[Bytes]) -> std::result::Result<u32, Status> {
+        let mut kept = Vec::new();
+        for mapping in mappings {
+            let copy = if self.descriptors.open.contains(&mapping.to) {
+                system::dup(mapping.to, crate::descriptors::INTERNAL_LOWEST).ok()
+            } else {
+                None
+            };
+            kept.push((mapping.to, copy));
+            system::dup_to(mapping.from, mapping.to).ok();
+            self.descriptors.open.insert(mapping.to);
+        }
+        let started = match self.redirect(&stage.redirects) {
+            Ok(saved) => {
+                let all = self.descriptors.mappings();
+                let started = self.start_external(words, &all);
+                self.restore(saved);
+                started
+            }
+            Err(_) => Err(1),
+        };
+        for (to, copy) in kept {
+            match copy {
+                Some(copy) => {
+                    system::dup_to(copy, to).ok();
+                    system::close(copy).ok();
+                }
+                None => {
+                    system::close(to).ok();
+                    self.descriptors.open.remove(&to);
+                }
+            }
+        }
+        started
+    }
+
+    /// Doing it here, before the other stages start, cannot block and is not seen.
+    fn is_harmless(&self, redirect: &Redirect) -> bool {
+        let plain = |word: &Word| {
+            let [Part::Literal(name)] = word.parts.as_slice() else { return false };
+            !word.braces && !name.iter().any(|byte| b"*?[".contains(byte))
+        };
+        if matches!(redirect.target, RedirectTarget::Variable(_)) {
+            return false;
+        }
+        match &redirect.operation {
+            Operation::DuplicateOutput(word) | Operation::DuplicateInput(word) => plain(word),
+            Operation::Read(word) | Operation::Write(word) | Operation::Append(word) | Operation::Both { word, .. } => {
+                plain(word) && system::metadata(&word.text).is_none_or(|found| found.kind != system::FileKind::Pipe)
+            }
+            Operation::HereDocument(document) => document.body.get().is_some_and(is_pure_word),
+            Operation::HereString(word) => is_pure_word(word),
+            Operation::Clobber(_) | Operation::ReadWrite(_) => false,
+        }
     }
 
     /// Is it the name of a program with words that can be expanded here, before the other stages start, without anyone seeing it?
     fn is_plain_program(&mut self, simple: &Simple, stage: &Command) -> bool {
+        if stage.pipes_errors && !stage.redirects.is_empty() {
+            return false;
+        }
         if !simple.assignments.is_empty() || self.options.nounset || self.shopt.failglob {
             return false;
         }
         if self.traps.has(crate::traps::Event::Debug) || self.functions.contains_key(b"command_not_found_handle".as_slice()) {
             return false;
         }
-        if !stage.redirects.is_empty() {
+        if !stage.redirects.iter().all(|redirect| self.is_harmless(redirect)) {
             return false;
         }
         let Some(Argument::Word(first)) = simple.arguments.first() else { return false };
@@ -200,7 +263,7 @@ impl Shell {
             return false;
         }
         // One that is not there is told about by the stage, to where its errors go.
-        if stage.pipes_errors && self.find_program(name).is_none() {
+        if (stage.pipes_errors || !stage.redirects.is_empty()) && self.find_program(name).is_none() {
             return false;
         }
         simple.arguments.iter().all(|argument| match argument {

@@ -36,7 +36,7 @@ impl Shell {
                 input = None;
                 break;
             }
-            let started = self.start_stage(stage, &mappings, pipe.is_some());
+            let started = self.start_stage(stage, &mappings);
             if let Some(fd) = input.take() {
                 system::close(fd).ok();
             }
@@ -86,8 +86,8 @@ impl Shell {
     }
 
     /// Starts one stage; the status of one that could not be started.
-    fn start_stage(&mut self, stage: &Command, mappings: &[Mapping], to_pipe: bool) -> std::result::Result<u32, Status> {
-        if let Some(started) = self.start_simple_stage(stage, mappings, to_pipe) {
+    fn start_stage(&mut self, stage: &Command, mappings: &[Mapping]) -> std::result::Result<u32, Status> {
+        if let Some(started) = self.start_simple_stage(stage, mappings) {
             return started;
         }
         let all = self.descriptors.mappings_with(mappings);
@@ -121,7 +121,7 @@ impl Shell {
         }
         let simple = match (&item.first.stages[..], item.rest.is_empty(), item.first.negated, item.first.timed) {
             ([stage], true, false, None) => {
-                self.start_simple_stage(stage, &[Mapping { from: null.unwrap_or(0), to: 0 }], false)
+                self.start_simple_stage(stage, &[Mapping { from: null.unwrap_or(0), to: 0 }])
             }
             _ => None,
         };

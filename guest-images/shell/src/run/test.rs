@@ -1,9 +1,9 @@
 //! Conditions: `[[ ]]`, and what it shares with `test`.
 
 use super::Shell;
-use crate::flow::{Flow, Result, Status};
+use crate::flow::{Result, Status};
 use crate::pattern::Pattern;
-use crate::regex::Regex;
+use crate::regex::{Regex, Wrong};
 use crate::syntax::ast::{Bytes, Command, Test};
 use crate::system::{self, Access, FileKind};
 use crate::variables::split_subscript;
@@ -14,20 +14,28 @@ const REGEXES_MAX: usize = 100;
 impl Shell {
     pub(super) fn run_test(&mut self, test: &Test, command: &Command) -> Result<Status> {
         self.debug(command)?;
-        match self.with_context("[[: ", |shell| shell.evaluate_test(test)) {
-            Ok(Some(holds)) => Ok(u8::from(!holds)),
-            Ok(None) => Ok(if self.test_failed_badly { 2 } else { 1 }),
-            Err(flow) => Err(flow),
-        }
+        Ok(match self.evaluate_test(test)? {
+            Some(holds) => u8::from(!holds),
+            // bash says nothing about an expression that is none.
+            None if self.test_failed_badly => 2,
+            None => 1,
+        })
     }
 
-    fn evaluate_test(&mut self, test: &Test) -> Result<bool> {
+    /// None when a number or a regular expression was wrong, which ends the condition.
+    fn evaluate_test(&mut self, test: &Test) -> Result<Option<bool>> {
         self.test_failed_badly = false;
-        match test {
-            Test::And(left, right) => Ok(self.evaluate_test(left)? && self.evaluate_test(right)?),
-            Test::Or(left, right) => Ok(self.evaluate_test(left)? || self.evaluate_test(right)?),
-            Test::Not(inner) => Ok(!self.evaluate_test(inner)?),
-            Test::Group(inner) => self.evaluate_test(inner),
+        let holds = match test {
+            Test::And(left, right) => match self.evaluate_test(left)? {
+                Some(true) => return self.evaluate_test(right),
+                other => return Ok(other),
+            },
+            Test::Or(left, right) => match self.evaluate_test(left)? {
+                Some(false) => return self.evaluate_test(right),
+                other => return Ok(other),
+            },
+            Test::Not(inner) => return Ok(self.evaluate_test(inner)?.map(|holds| !holds)),
+            Test::Group(inner) => return self.evaluate_test(inner),
             Test::NonEmpty(word) => {
                 let value = self.expand_to_string(word)?;
                 if self.options.xtrace {
@@ -48,7 +56,7 @@ impl Shell {
                     b"=~" => {
                         let pattern = self.expand_regex(right)?;
                         self.trace_binary(&left, operator, &pattern);
-                        self.match_regex(&left, &pattern)
+                        return self.match_regex(&left, &pattern);
                     }
                     b"==" | b"=" | b"!=" => {
                         let pattern = self.expand_pattern(right)?;
@@ -59,9 +67,11 @@ impl Shell {
                     b"-eq" | b"-ne" | b"-lt" | b"-le" | b"-gt" | b"-ge" => {
                         let right = self.expand_to_string(right)?;
                         self.trace_binary(&left, operator, &right);
-                        let left = self.evaluate_text(&left, 0)?;
-                        let right = self.evaluate_text(&right, 0)?;
-                        Ok(compare(operator, left, right))
+                        return self.with_context("[[: ", |shell| {
+                            let left = shell.evaluate_text(&left, 0)?;
+                            let right = shell.evaluate_text(&right, 0)?;
+                            Ok(compare(operator, left, right))
+                        });
                     }
                     _ => {
                         let right = self.expand_to_string(right)?;
@@ -70,7 +80,8 @@ impl Shell {
                     }
                 }
             }
-        }
+        };
+        holds.map(Some)
     }
 
     fn trace_binary(&mut self, left: &[u8], operator: &[u8], right: &[u8]) {
@@ -79,12 +90,12 @@ impl Shell {
         }
     }
 
-    fn match_regex(&mut self, text: &[u8], pattern: &[u8]) -> Result<bool> {
+    fn match_regex(&mut self, text: &[u8], pattern: &[u8]) -> Result<Option<bool>> {
         let key = [if self.shopt.nocasematch { b"i" } else { b"c" }.as_slice(), pattern].concat();
         let regex = match self.patterns.get(&key) {
             Some(regex) => regex.clone(),
             None => match Regex::new(pattern, self.shopt.nocasematch) {
-                Some(regex) => {
+                Ok(regex) => {
                     if self.patterns.len() >= REGEXES_MAX {
                         self.patterns.clear();
                     }
@@ -92,10 +103,12 @@ impl Shell {
                     self.patterns.insert(key, regex.clone());
                     regex
                 }
-                // bash says nothing about it either.
-                None => {
+                Err(wrong) => {
+                    if wrong == Wrong::Reference {
+                        self.unsupported("a reference to a group in a regular expression");
+                    }
                     self.test_failed_badly = true;
-                    return Err(Flow::Discard(2));
+                    return Ok(None);
                 }
             },
         };
@@ -105,7 +118,7 @@ impl Shell {
             Some(groups) => groups.iter().map(|group| group.map(|(from, to)| text[from..to].to_vec()).unwrap_or_default()).collect(),
         };
         self.set_array(b"BASH_REMATCH", values).ok();
-        Ok(groups.is_some())
+        Ok(Some(groups.is_some()))
     }
 
     pub fn unary_test(&mut self, operator: u8, value: &[u8]) -> Result<bool> {

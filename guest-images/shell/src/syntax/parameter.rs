@@ -89,8 +89,8 @@ impl Parser {
         if self.here() == Some(b'#') {
             let next = self.byte(self.at + 1);
             let about_count = match next {
-                Some(b'}' | b':' | b'%' | b'=' | b'+' | b'/' | b'^' | b',') => true,
-                Some(b'-' | b'?' | b'#' | b'@') => self.byte(self.at + 2) != Some(b'}'),
+                Some(b'}') => true,
+                Some(b':' | b'%' | b'=' | b'+' | b'/' | b'-' | b'?' | b'#' | b'@') => self.byte(self.at + 2) != Some(b'}'),
                 _ => false,
             };
             if !about_count {

@@ -241,6 +241,12 @@ impl Parser {
                     self.at += 2;
                     continue;
                 }
+                (b'$', Stop::Brace) if self.byte(self.at + 1) == Some(b'\'') => {
+                    self.at += 1;
+                    let part = self.ansi_quoted()?;
+                    parts.parts.push(part);
+                    continue;
+                }
                 (b'$' | b'`', _) => {
                     match self.dollar(true)? {
                         Some(part) => parts.parts.push(part),
