@@ -20,7 +20,6 @@ pub fn name_length(text: &[u8]) -> usize {
 pub fn char_length(text: &[u8]) -> usize {
     let length = match text.first() {
         None => return 0,
-        Some(0..=0x7f) => return 1,
         Some(0xc2..=0xdf) => 2,
         Some(0xe0..=0xef) => 3,
         Some(0xf0..=0xf4) => 4,
@@ -103,7 +102,9 @@ pub fn trim(bytes: &[u8]) -> &[u8] {
 pub fn decimal(bytes: &[u8]) -> Option<i64> {
     let trimmed = trim(bytes);
     let digits = trimmed.strip_prefix(b"+").unwrap_or(trimmed);
-    if digits.strip_prefix(b"-").unwrap_or(digits).is_empty() || (digits.len() != trimmed.len() && digits.starts_with(b"-")) {
+    if digits.strip_prefix(b"-").unwrap_or(digits).is_empty()
+        || (digits.len() != trimmed.len() && digits.starts_with(b"-"))
+    {
         return None;
     }
     std::str::from_utf8(digits).ok()?.parse().ok()

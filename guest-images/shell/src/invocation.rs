@@ -39,7 +39,8 @@ pub fn main() -> u8 {
         std::env::vars_os().map(|(name, value)| (bytes_of(name), bytes_of(value))).collect();
     let mut shell = Shell::new(zeroth.clone(), system::program());
     shell.start_directory(&environment);
-    let functions: Vec<(Bytes, Bytes)> = environment.iter().filter(|(name, _)| name.starts_with(b"BASH_FUNC_")).cloned().collect();
+    let functions: Vec<(Bytes, Bytes)> =
+        environment.iter().filter(|(name, _)| name.starts_with(b"BASH_FUNC_")).cloned().collect();
     shell.initial_variables(environment);
     for (name, value) in functions {
         shell.import_function(&name, &value);
@@ -92,10 +93,16 @@ fn read(shell: &mut Shell, arguments: impl Iterator<Item = Bytes>, zeroth: &[u8]
                     return Err(0);
                 }
                 b"help" => {
-                    system::write_all(1, b"Usage:\tbash [option] ...\n\tbash [option] script-file ...\n").ok();
+                    system::write_all(1, b"Usage:\tbash [option] ...\n\tbash [option] script-file ...\n")
+                        .ok();
                     return Err(0);
                 }
-                _ => return Err(complain(zeroth, &format!("{}: invalid option", String::from_utf8_lossy(&argument)))),
+                _ => {
+                    return Err(complain(
+                        zeroth,
+                        &format!("{}: invalid option", String::from_utf8_lossy(&argument)),
+                    ));
+                }
             }
             continue;
         }
@@ -115,13 +122,19 @@ fn read(shell: &mut Shell, arguments: impl Iterator<Item = Bytes>, zeroth: &[u8]
                         return Err(0);
                     };
                     if !shell.options.set(&String::from_utf8_lossy(&name), on) {
-                        return Err(complain(zeroth, &format!("{}: invalid option name", String::from_utf8_lossy(&name))));
+                        return Err(complain(
+                            zeroth,
+                            &format!("{}: invalid option name", String::from_utf8_lossy(&name)),
+                        ));
                     }
                 }
                 b'O' => {
                     let Some(name) = arguments.next() else { return Err(0) };
                     if !shell.shopt.set(&String::from_utf8_lossy(&name), on) {
-                        return Err(complain(zeroth, &format!("{}: invalid shell option name", String::from_utf8_lossy(&name))));
+                        return Err(complain(
+                            zeroth,
+                            &format!("{}: invalid shell option name", String::from_utf8_lossy(&name)),
+                        ));
                     }
                 }
                 b'D' => return Err(shell.unsupported("-D")),
@@ -152,7 +165,9 @@ impl Shell {
 
     /// A function that the caller exported.
     fn import_function(&mut self, name: &[u8], value: &[u8]) {
-        let Some(name) = name.strip_prefix(b"BASH_FUNC_").and_then(|name| name.strip_suffix(b"%%")) else { return };
+        let Some(name) = name.strip_prefix(b"BASH_FUNC_").and_then(|name| name.strip_suffix(b"%%")) else {
+            return;
+        };
         if value.starts_with(b"() ") {
             let text = [name, b" ", value].concat();
             if let Ok(list) = Parser::new(&text, 1, self.parser_settings()).whole() {
@@ -190,7 +205,7 @@ impl Shell {
             return self.run_file(file, wanted.login && !wanted.no_profile);
         }
         self.positional = rest.collect();
-        self.input = Input::StandardInput;
+        self.input = Input::Standard;
         let terminal = system::is_terminal(0) && system::is_terminal(2);
         self.interactive = wanted.interactive || (terminal && !wanted.standard_input);
         self.profiles(wanted.login && !wanted.no_profile)?;
@@ -204,7 +219,11 @@ impl Shell {
 
     fn run_file(&mut self, file: Bytes, login: bool) -> crate::flow::Result<Status> {
         self.input = Input::File;
-        let found = if system::metadata(&file).is_none() && !file.contains(&b'/') { self.search_path(&file, false) } else { None };
+        let found = if system::metadata(&file).is_none() && !file.contains(&b'/') {
+            self.search_path(&file, false)
+        } else {
+            None
+        };
         let path = found.unwrap_or_else(|| file.clone());
         if system::is_directory(&path) {
             let message = [self.name.as_slice(), b": ", &file, b": Is a directory\n"].concat();

@@ -85,7 +85,8 @@ impl Jobs {
             b"" | b"%" | b"+" => self.list.last(),
             b"-" => self.list.iter().rev().nth(1).or(self.list.last()),
             _ => {
-                if let Some(number) = std::str::from_utf8(rest).ok().and_then(|text| text.parse::<u32>().ok()) {
+                if let Some(number) = std::str::from_utf8(rest).ok().and_then(|text| text.parse::<u32>().ok())
+                {
                     return self.list.iter().find(|job| job.number == number);
                 }
                 match rest.strip_prefix(b"?") {
@@ -180,7 +181,11 @@ impl Shell {
             Some(Ended::Exited(status)) => format!("Exit {status}"),
             Some(Ended::Signaled(signal)) => crate::traps::describe(signal),
         };
-        let process = if with_process { format!("{} ", job.processes.first().copied().unwrap_or(0)) } else { String::new() };
+        let process = if with_process {
+            format!("{} ", job.processes.first().copied().unwrap_or(0))
+        } else {
+            String::new()
+        };
         let mut line = format!("[{}]{mark}  {process}{state:<24}", job.number).into_bytes();
         line.extend_from_slice(&job.text);
         if job.ended.is_none() {

@@ -4,7 +4,7 @@ macro_rules! options {
     ($(#[$meta:meta])* $type:ident { $($field:ident: $default:expr,)* }) => {
         $(#[$meta])*
         #[derive(Debug, Clone)]
-        #[allow(clippy::struct_excessive_bools, missing_docs)] // One field an option, by its name in bash.
+        #[allow(missing_docs)] // One field an option, by its name in bash.
         pub struct $type { $(pub $field: bool,)* }
 
         impl Default for $type {

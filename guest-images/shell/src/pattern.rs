@@ -12,7 +12,10 @@ enum Node {
     Char(u32),
     Any,
     Star,
-    Set { negated: bool, items: Vec<Item> },
+    Set {
+        negated: bool,
+        items: Vec<Item>,
+    },
     /// `?(a|b)` and its like, by the character before the parenthesis.
     Group(u8, Vec<Vec<Node>>),
 }
@@ -33,8 +36,8 @@ pub struct Pattern {
 const DEPTH_MAX: u32 = 50;
 
 const CLASSES: [&str; 14] = [
-    "alpha", "digit", "alnum", "upper", "lower", "space", "blank", "punct", "print", "graph", "cntrl", "xdigit", "word",
-    "ascii",
+    "alpha", "digit", "alnum", "upper", "lower", "space", "blank", "punct", "print", "graph", "cntrl",
+    "xdigit", "word", "ascii",
 ];
 
 impl Pattern {
@@ -151,7 +154,11 @@ impl Reader<'_> {
             if depth > 0 && matches!(character, '|' | ')') {
                 break;
             }
-            if self.extended && depth < DEPTH_MAX && matches!(character, '?' | '*' | '+' | '@' | '!') && self.peek(1) == Some('(') {
+            if self.extended
+                && depth < DEPTH_MAX
+                && matches!(character, '?' | '*' | '+' | '@' | '!')
+                && self.peek(1) == Some('(')
+            {
                 let start = self.at;
                 self.at += 2;
                 if let Some(alternatives) = self.alternatives(depth + 1) {
@@ -224,11 +231,16 @@ impl Reader<'_> {
             if character == '[' && matches!(self.peek(1), Some(':' | '=' | '.')) {
                 let kind = self.peek(1)?;
                 let mut end = self.at + 2;
-                while end + 1 < self.codes.len() && !(self.codes[end] == u32::from(kind) && self.codes[end + 1] == u32::from(']')) {
+                while end + 1 < self.codes.len()
+                    && !(self.codes[end] == u32::from(kind) && self.codes[end + 1] == u32::from(']'))
+                {
                     end += 1;
                 }
                 if end + 1 < self.codes.len() {
-                    let inside: String = self.codes[self.at + 2..end].iter().filter_map(|&code| char::from_u32(code)).collect();
+                    let inside: String = self.codes[self.at + 2..end]
+                        .iter()
+                        .filter_map(|&code| char::from_u32(code))
+                        .collect();
                     if kind == ':' {
                         if let Some(class) = CLASSES.iter().find(|class| **class == inside) {
                             items.push(Item::Class(class));
@@ -269,7 +281,9 @@ fn reversed(nodes: &[Node]) -> Vec<Node> {
         .iter()
         .rev()
         .map(|node| match node {
-            Node::Group(kind, alternatives) => Node::Group(*kind, alternatives.iter().map(|nodes| reversed(nodes)).collect()),
+            Node::Group(kind, alternatives) => {
+                Node::Group(*kind, alternatives.iter().map(|nodes| reversed(nodes)).collect())
+            }
             other => other.clone(),
         })
         .collect()
@@ -310,7 +324,9 @@ fn advance(nodes: &[Node], text: &[u32], mut places: Vec<usize>, any_case: bool)
                 let first = places[0];
                 places = (first..=text.len()).collect();
             }
-            Node::Group(kind, alternatives) => places = advance_group(*kind, alternatives, text, places, any_case),
+            Node::Group(kind, alternatives) => {
+                places = advance_group(*kind, alternatives, text, places, any_case);
+            }
         }
     }
     places
@@ -320,7 +336,13 @@ fn once(alternatives: &[Vec<Node>], text: &[u32], places: &[usize], any_case: bo
     alternatives.iter().flat_map(|nodes| advance(nodes, text, places.to_vec(), any_case)).collect()
 }
 
-fn advance_group(kind: u8, alternatives: &[Vec<Node>], text: &[u32], places: Vec<usize>, any_case: bool) -> Vec<usize> {
+fn advance_group(
+    kind: u8,
+    alternatives: &[Vec<Node>],
+    text: &[u32],
+    places: Vec<usize>,
+    any_case: bool,
+) -> Vec<usize> {
     match kind {
         b'@' => once(alternatives, text, &places, any_case).into_iter().collect(),
         b'?' => {
@@ -329,7 +351,8 @@ fn advance_group(kind: u8, alternatives: &[Vec<Node>], text: &[u32], places: Vec
             ends.into_iter().collect()
         }
         b'*' | b'+' => {
-            let mut ends: BTreeSet<usize> = if kind == b'*' { places.iter().copied().collect() } else { BTreeSet::new() };
+            let mut ends: BTreeSet<usize> =
+                if kind == b'*' { places.iter().copied().collect() } else { BTreeSet::new() };
             let mut fresh = places;
             while !fresh.is_empty() {
                 let reached = once(alternatives, text, &fresh, any_case);
@@ -355,11 +378,15 @@ fn in_set(code: u32, items: &[Item], any_case: bool) -> bool {
             (*low..=*high).contains(&code)
                 || (any_case && {
                     let lower = folded(code);
-                    let upper = char::from_u32(code).and_then(|c| c.to_uppercase().next()).map_or(code, u32::from);
+                    let upper =
+                        char::from_u32(code).and_then(|c| c.to_uppercase().next()).map_or(code, u32::from);
                     (*low..=*high).contains(&lower) || (*low..=*high).contains(&upper)
                 })
         }
-        Item::Class(class) => in_class(code, class) || (any_case && matches!(*class, "upper" | "lower") && in_class(code, "alpha")),
+        Item::Class(class) => {
+            in_class(code, class)
+                || (any_case && matches!(*class, "upper" | "lower") && in_class(code, "alpha"))
+        }
     })
 }
 
@@ -374,7 +401,10 @@ pub fn in_class(code: u32, class: &str) -> bool {
         "lower" => c.is_lowercase(),
         "space" => c.is_ascii_whitespace() || c == '\u{b}' || (!c.is_ascii() && c.is_whitespace()),
         "blank" => c == ' ' || c == '\t',
-        "punct" => c.is_ascii_punctuation() || (!c.is_ascii() && !c.is_alphanumeric() && !c.is_whitespace() && !c.is_control()),
+        "punct" => {
+            c.is_ascii_punctuation()
+                || (!c.is_ascii() && !c.is_alphanumeric() && !c.is_whitespace() && !c.is_control())
+        }
         "print" => !c.is_control(),
         "graph" => !c.is_control() && !c.is_whitespace(),
         "cntrl" => c.is_control(),

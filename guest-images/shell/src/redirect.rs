@@ -140,7 +140,9 @@ impl Shell {
             temporary(&folder, text)
         };
         made.map_err(|error| {
-            self.complain(&[b"cannot create temp file for here-document: ".as_slice(), &error.message()].concat());
+            self.complain(
+                &[b"cannot create temp file for here-document: ".as_slice(), &error.message()].concat(),
+            );
             Failure::Status(1)
         })
     }
@@ -164,7 +166,10 @@ impl Shell {
             Some(fd) => system::dup(fd, 0),
             None => match system::open(path, how) {
                 // `noclobber` is about files only: devices may be written.
-                Err(errno::EXIST) if how == Open::New && system::metadata(path).is_some_and(|found| !found.is_regular()) => {
+                Err(errno::EXIST)
+                    if how == Open::New
+                        && system::metadata(path).is_some_and(|found| !found.is_regular()) =>
+                {
                     system::open(path, Open::Write)
                 }
                 Err(errno::EXIST) if how == Open::New => {
@@ -180,7 +185,14 @@ impl Shell {
         })
     }
 
-    fn open_at(&mut self, word: &Word, how: Open, fd: Option<u32>, name: Option<&[u8]>, saved: &mut Saved) -> Done<()> {
+    fn open_at(
+        &mut self,
+        word: &Word,
+        how: Open,
+        fd: Option<u32>,
+        name: Option<&[u8]>,
+        saved: &mut Saved,
+    ) -> Done<()> {
         let path = self.file_name(word)?;
         let from = self.open_file(&path, how)?;
         self.place(from, fd, name, saved)
@@ -263,7 +275,14 @@ impl Shell {
     }
 
     /// `<&word`, `>&word`.
-    fn duplicate(&mut self, word: &Word, output: bool, fd: Option<u32>, name: Option<&[u8]>, saved: &mut Saved) -> Done<()> {
+    fn duplicate(
+        &mut self,
+        word: &Word,
+        output: bool,
+        fd: Option<u32>,
+        name: Option<&[u8]>,
+        saved: &mut Saved,
+    ) -> Done<()> {
         let mut texts = Vec::new();
         self.expand_word(word, &mut texts)?;
         let text = texts.pop().filter(|_| texts.is_empty()).unwrap_or_default();
@@ -290,7 +309,9 @@ impl Shell {
             Some(digits) => (digits, true),
             None => (text.as_slice(), false),
         };
-        let number = std::str::from_utf8(digits).ok().filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        let number = std::str::from_utf8(digits)
+            .ok()
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
         let Some(from) = number.and_then(|digits| digits.parse::<u32>().ok()) else {
             if output && name.is_none() && to == 1 && !text.is_empty() {
                 return self.open_both(word, false, saved);

@@ -12,7 +12,10 @@ use crate::pattern::in_class;
 enum Step {
     Char(u32),
     Any,
-    Set { negated: bool, items: Vec<Item> },
+    Set {
+        negated: bool,
+        items: Vec<Item>,
+    },
     /// Tries the first, then the second.
     Split(usize, usize),
     Jump(usize),
@@ -77,7 +80,9 @@ impl Regex {
     /// When it is not an expression, or one that refers to its own groups, which cannot be matched in one pass.
     pub fn new(text: &[u8], any_case: bool) -> Result<Self, Wrong> {
         let refers = text.windows(2).enumerate().any(|(at, pair)| {
-            pair[0] == b'\\' && pair[1].is_ascii_digit() && text[..at].iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 0
+            pair[0] == b'\\'
+                && pair[1].is_ascii_digit()
+                && text[..at].iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 0
         });
         if refers {
             return Err(Wrong::Reference);
@@ -111,14 +116,30 @@ impl Regex {
     fn compile(&mut self, node: &Node) -> Option<()> {
         match node {
             Node::Empty => {}
-            Node::Char(code) => drop(self.push(Step::Char(*code))?),
-            Node::Any => drop(self.push(Step::Any)?),
-            Node::Set { negated, items } => drop(self.push(Step::Set { negated: *negated, items: items.clone() })?),
-            Node::Start => drop(self.push(Step::Start)?),
-            Node::End => drop(self.push(Step::End)?),
-            Node::WordBoundary(wanted) => drop(self.push(Step::WordBoundary(*wanted))?),
-            Node::WordStart => drop(self.push(Step::WordStart)?),
-            Node::WordEnd => drop(self.push(Step::WordEnd)?),
+            Node::Char(code) => {
+                self.push(Step::Char(*code))?;
+            }
+            Node::Any => {
+                self.push(Step::Any)?;
+            }
+            Node::Set { negated, items } => {
+                self.push(Step::Set { negated: *negated, items: items.clone() })?;
+            }
+            Node::Start => {
+                self.push(Step::Start)?;
+            }
+            Node::End => {
+                self.push(Step::End)?;
+            }
+            Node::WordBoundary(wanted) => {
+                self.push(Step::WordBoundary(*wanted))?;
+            }
+            Node::WordStart => {
+                self.push(Step::WordStart)?;
+            }
+            Node::WordEnd => {
+                self.push(Step::WordEnd)?;
+            }
             Node::Group(number, inner) => {
                 self.push(Step::Save(2 * number))?;
                 self.compile(inner)?;
@@ -219,15 +240,19 @@ impl Run<'_> {
                 match &self.regex.steps[step] {
                     Step::Match => {
                         // Of those that start first, the longest; of these, the preferred one.
-                        let better = best.as_ref().is_none_or(|best| slots[0] < best[0] || (slots[0] == best[0] && slots[1] > best[1]));
+                        let better = best.as_ref().is_none_or(|best| {
+                            slots[0] < best[0] || (slots[0] == best[0] && slots[1] > best[1])
+                        });
                         if better {
                             best = Some(slots);
                         }
                     }
-                    step_kind if at < self.codes.len() && self.takes(step_kind, self.codes[at]) => {
-                        if best.as_ref().is_none_or(|best| slots[0] <= best[0]) {
-                            current.push((step + 1, slots));
-                        }
+                    step_kind
+                        if at < self.codes.len()
+                            && self.takes(step_kind, self.codes[at])
+                            && best.as_ref().is_none_or(|best| slots[0] <= best[0]) =>
+                    {
+                        current.push((step + 1, slots));
                     }
                     _ => {}
                 }
@@ -259,7 +284,14 @@ impl Run<'_> {
     }
 
     /// Goes on to the steps that take a character, or to the match.
-    fn follow(&self, step: usize, at: usize, slots: Slots, seen: &mut [usize], threads: &mut Vec<(usize, Slots)>) {
+    fn follow(
+        &self,
+        step: usize,
+        at: usize,
+        slots: Slots,
+        seen: &mut [usize],
+        threads: &mut Vec<(usize, Slots)>,
+    ) {
         let mut pending = vec![(step, slots)];
         while let Some((step, slots)) = pending.pop() {
             if seen[step] == at {
@@ -502,7 +534,9 @@ impl Reader {
 }
 
 fn class(name: &str) -> Option<&'static str> {
-    const NAMES: [&str; 12] =
-        ["alpha", "digit", "alnum", "upper", "lower", "space", "blank", "punct", "print", "graph", "cntrl", "xdigit"];
+    const NAMES: [&str; 12] = [
+        "alpha", "digit", "alnum", "upper", "lower", "space", "blank", "punct", "print", "graph", "cntrl",
+        "xdigit",
+    ];
     NAMES.into_iter().find(|known| *known == name)
 }

@@ -30,7 +30,7 @@ pub struct Call {
 pub enum Input {
     CommandString,
     File,
-    StandardInput,
+    Standard,
 }
 
 #[derive(Debug)]
@@ -185,7 +185,11 @@ impl Shell {
         if self.interactive {
             return Flow::Discard(1);
         }
-        Flow::Exit(if self.input == Input::CommandString && self.subshells == 0 && !self.options.errexit { 127 } else { 1 })
+        Flow::Exit(if self.input == Input::CommandString && self.subshells == 0 && !self.options.errexit {
+            127
+        } else {
+            1
+        })
     }
 
     pub fn parser_settings(&self) -> Settings {

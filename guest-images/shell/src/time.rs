@@ -4,7 +4,18 @@ use crate::syntax::ast::Bytes;
 
 const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 struct Date {
@@ -62,7 +73,7 @@ fn zone(name: &[u8]) -> (i64, Bytes) {
         _ => (-1, rest),
     };
     let text = String::from_utf8_lossy(digits).into_owned();
-    let mut parts = text.split(':').map(|part| part.parse::<i64>());
+    let mut parts = text.split(':').map(str::parse::<i64>);
     match (parts.next(), parts.next()) {
         (Some(Ok(hours)), None) => (sign * hours * 3600, label.to_vec()),
         (Some(Ok(hours)), Some(Ok(minutes))) => (sign * (hours * 3600 + minutes * 60), label.to_vec()),
@@ -143,7 +154,12 @@ fn push(format: &[u8], seconds: i64, offset: i64, label: &[u8], out: &mut Bytes)
             b'n' => "\n".to_owned(),
             b't' => "\t".to_owned(),
             b'%' => "%".to_owned(),
-            b'z' => format!("{}{:02}{:02}", if offset < 0 { '-' } else { '+' }, offset.abs() / 3600, offset.abs() % 3600 / 60),
+            b'z' => format!(
+                "{}{:02}{:02}",
+                if offset < 0 { '-' } else { '+' },
+                offset.abs() / 3600,
+                offset.abs() % 3600 / 60
+            ),
             b'Z' => String::from_utf8_lossy(label).into_owned(),
             b'F' | b'T' | b'X' | b'D' | b'x' | b'R' | b'r' | b'c' => {
                 let expanded: &[u8] = match letter {
@@ -168,7 +184,9 @@ fn iso_week(date: &Date) -> (i64, i64) {
     let weekday = (date.weekday + 6) % 7;
     let week = (date.day_of_year - weekday + 10) / 7;
     let weeks_in = |year: i64| {
-        let first = |year: i64| (year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400)).rem_euclid(7);
+        let first = |year: i64| {
+            (year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400)).rem_euclid(7)
+        };
         if first(year) == 4 || first(year - 1) == 3 { 53 } else { 52 }
     };
     if week < 1 {

@@ -30,10 +30,37 @@ pub struct Traps {
 }
 
 pub const SIGNALS: [(&str, u8); 31] = [
-    ("HUP", 1), ("INT", 2), ("QUIT", 3), ("ILL", 4), ("TRAP", 5), ("ABRT", 6), ("BUS", 7), ("FPE", 8), ("KILL", 9),
-    ("USR1", 10), ("SEGV", 11), ("USR2", 12), ("PIPE", 13), ("ALRM", 14), ("TERM", 15), ("STKFLT", 16), ("CHLD", 17),
-    ("CONT", 18), ("STOP", 19), ("TSTP", 20), ("TTIN", 21), ("TTOU", 22), ("URG", 23), ("XCPU", 24), ("XFSZ", 25),
-    ("VTALRM", 26), ("PROF", 27), ("WINCH", 28), ("IO", 29), ("PWR", 30), ("SYS", 31),
+    ("HUP", 1),
+    ("INT", 2),
+    ("QUIT", 3),
+    ("ILL", 4),
+    ("TRAP", 5),
+    ("ABRT", 6),
+    ("BUS", 7),
+    ("FPE", 8),
+    ("KILL", 9),
+    ("USR1", 10),
+    ("SEGV", 11),
+    ("USR2", 12),
+    ("PIPE", 13),
+    ("ALRM", 14),
+    ("TERM", 15),
+    ("STKFLT", 16),
+    ("CHLD", 17),
+    ("CONT", 18),
+    ("STOP", 19),
+    ("TSTP", 20),
+    ("TTIN", 21),
+    ("TTOU", 22),
+    ("URG", 23),
+    ("XCPU", 24),
+    ("XFSZ", 25),
+    ("VTALRM", 26),
+    ("PROF", 27),
+    ("WINCH", 28),
+    ("IO", 29),
+    ("PWR", 30),
+    ("SYS", 31),
 ];
 
 /// Like `TERM`, without `SIG`.
@@ -130,7 +157,8 @@ impl Traps {
     }
 
     fn count(&mut self) {
-        let noted = |(event, command): (&Event, &Bytes)| matches!(event, Event::Signal(_)) && !command.is_empty();
+        let noted =
+            |(event, command): (&Event, &Bytes)| matches!(event, Event::Signal(_)) && !command.is_empty();
         self.noted = self.handlers.iter().filter(|entry| noted(*entry)).count();
     }
 
@@ -157,7 +185,9 @@ impl Traps {
     /// Takes the traps that functions do not inherit out of sight.
     pub fn hide(&mut self, functrace: bool, errtrace: bool) -> Vec<(Event, Bytes)> {
         let mut hidden = Vec::new();
-        for (event, inherited) in [(Event::Debug, functrace), (Event::Return, functrace), (Event::Error, errtrace)] {
+        for (event, inherited) in
+            [(Event::Debug, functrace), (Event::Return, functrace), (Event::Error, errtrace)]
+        {
             if !inherited && let Some(command) = self.handlers.remove(&event) {
                 hidden.push((event, command));
             }
@@ -220,9 +250,8 @@ impl Shell {
         self.status = status;
         let mut status = status;
         if self.traps.has(Event::Exit) && !self.traps.active.contains(&Event::Exit) {
-            match self.trap(Event::Exit) {
-                Err(Flow::Exit(other) | Flow::Discard(other)) => status = other,
-                _ => {}
+            if let Err(Flow::Exit(other) | Flow::Discard(other)) = self.trap(Event::Exit) {
+                status = other;
             }
             self.traps.handlers.remove(&Event::Exit);
         }

@@ -46,7 +46,7 @@ struct Outcome {
 }
 
 /// No case needs longer, however slow the machine is.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -59,16 +59,19 @@ fn main() -> ExitCode {
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "yaml")) {
         let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
         let text = fs::read_to_string(file).unwrap();
-        let list: Vec<Case> = serde_yaml_ng::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let list: Vec<Case> =
+            serde_yaml_ng::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         cases.extend(list.into_iter().map(|case| (format!("{stem}: {}", case.name), case)));
     }
     let mut names: Vec<&String> = cases.iter().map(|(name, _)| name).collect();
     names.sort();
-    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        println!("two cases are called {}", pair[0]);
+    if let Some([twice, _]) = names.array_windows().find(|[left, right]| left == right) {
+        println!("two cases are called {twice}");
         return ExitCode::FAILURE;
     }
-    cases.retain(|(name, _)| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str())));
+    cases.retain(|(name, _)| {
+        filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()))
+    });
 
     let root = std::env::temp_dir().join(format!("sandpiper-compat-{}", std::process::id()));
     let next = AtomicUsize::new(0);
@@ -91,7 +94,9 @@ fn main() -> ExitCode {
                             differing.fetch_add(1, Ordering::Relaxed);
                             continue;
                         }
-                        (Some(reason), None) => format!("is the same, though it is said to differ: {reason}\n"),
+                        (Some(reason), None) => {
+                            format!("is the same, though it is said to differ: {reason}\n")
+                        }
                     };
                     failures.lock().unwrap().push(format!("--- {name}\n{report}"));
                 }
@@ -137,7 +142,12 @@ fn run(shell: &Path, case: &Case, place: &Path) -> Outcome {
     command.arg0("bash").arg("-c").arg(&case.script).arg("bash").args(&case.args);
     command.env_clear().env("PATH", format!("{}:/usr/bin:/bin", tools.display())).env("HOME", &home);
     command.env("LANG", "C.UTF-8").env("TZ", "UTC").envs(&case.environment);
-    command.current_dir(&work).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    command
+        .current_dir(&work)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
     let mut child = command.spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     let text = case.stdin.clone();
@@ -231,7 +241,8 @@ fn difference(theirs: &Outcome, ours: &Outcome, verbose: bool) -> Option<String>
         return None;
     }
     if verbose {
-        writeln!(text, "stderr of bash: {}\nstderr of ours: {}", lossy(&theirs.stderr), lossy(&ours.stderr)).unwrap();
+        writeln!(text, "stderr of bash: {}\nstderr of ours: {}", lossy(&theirs.stderr), lossy(&ours.stderr))
+            .unwrap();
     }
     Some(text)
 }

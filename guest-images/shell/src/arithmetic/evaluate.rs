@@ -22,7 +22,8 @@ impl Shell {
             let expression = expression.clone();
             return self.evaluate(&expression, 0);
         }
-        let constant = arithmetic.word.parts.iter().all(|part| matches!(part, crate::syntax::ast::Part::Literal(_)));
+        let constant =
+            arithmetic.word.parts.iter().all(|part| matches!(part, crate::syntax::ast::Part::Literal(_)));
         let text = self.expand_to_string(&arithmetic.word)?;
         if constant {
             let expression = self.parsed_expression(&text)?;

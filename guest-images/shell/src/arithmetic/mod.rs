@@ -14,7 +14,11 @@ pub enum Expression {
     /// `=`, or `op=` with the operator.
     Assign(Place, Option<Binary>, Box<Expression>),
     /// `++` or `--`.
-    Step { place: Place, by: i64, before: bool },
+    Step {
+        place: Place,
+        by: i64,
+        before: bool,
+    },
     Unary(Unary, Box<Expression>),
     Binary(Binary, Box<Expression>, Box<Expression>),
     And(Box<Expression>, Box<Expression>),

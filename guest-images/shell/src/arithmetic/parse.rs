@@ -141,7 +141,10 @@ impl Parser<'_> {
             (b"^=", Binary::BitXor),
             (b"|=", Binary::BitOr),
         ];
-        compound.iter().find(|(text, _)| rest.starts_with(text)).map(|(text, binary)| (Some(*binary), text.len()))
+        compound
+            .iter()
+            .find(|(text, _)| rest.starts_with(text))
+            .map(|(text, binary)| (Some(*binary), text.len()))
     }
 
     fn choice(&mut self) -> Parsed {
@@ -248,8 +251,7 @@ impl Parser<'_> {
             return self.number();
         }
         if name_length(&self.text[self.at..]) == 0 {
-            let at = if first.is_some_and(|byte| b")".contains(&byte)) { self.at } else { self.at };
-            return Err(self.error("syntax error: operand expected", at));
+            return Err(self.error("syntax error: operand expected", self.at));
         }
         let place = self.place()?;
         let rest = &self.text[self.at..];
@@ -291,7 +293,8 @@ impl Parser<'_> {
     fn number(&mut self) -> Parsed {
         self.last = self.at;
         let rest = &self.text[self.at..];
-        let length = rest.iter().take_while(|&&byte| byte.is_ascii_alphanumeric() || b"#@_".contains(&byte)).count();
+        let length =
+            rest.iter().take_while(|&&byte| byte.is_ascii_alphanumeric() || b"#@_".contains(&byte)).count();
         let token = &rest[..length];
         let value = number(token).map_err(|what| {
             let mut message = trim_start(self.text).to_vec();
@@ -352,7 +355,11 @@ fn digits(text: &[u8], base: i64) -> Result<i64, &'static str> {
 pub(super) fn plain_number(text: &[u8]) -> Option<i64> {
     let text = trim(text);
     let digits = text.strip_prefix(b"-").unwrap_or(text);
-    if digits.is_empty() || digits.len() > 18 || !digits.iter().all(u8::is_ascii_digit) || (digits.len() > 1 && digits[0] == b'0') {
+    if digits.is_empty()
+        || digits.len() > 18
+        || !digits.iter().all(u8::is_ascii_digit)
+        || (digits.len() > 1 && digits[0] == b'0')
+    {
         return None;
     }
     std::str::from_utf8(text).ok()?.parse().ok()

@@ -38,7 +38,8 @@ pub fn return_(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
 }
 
 fn leave_with(shell: &mut Shell, arguments: &[Bytes], who: &str, flow: fn(u8) -> Flow) -> Result<Status> {
-    let rest = if arguments.get(1).is_some_and(|first| first == b"--") { &arguments[2..] } else { &arguments[1..] };
+    let rest =
+        if arguments.get(1).is_some_and(|first| first == b"--") { &arguments[2..] } else { &arguments[1..] };
     match rest {
         [] => Err(flow(shell.status)),
         [text, others @ ..] => match status_of(text) {
@@ -61,7 +62,8 @@ pub fn logout(shell: &mut Shell, _: &[Bytes]) -> Result<Status> {
 }
 
 fn loop_count(shell: &mut Shell, arguments: &[Bytes], who: &str) -> Result<u32> {
-    let rest = if arguments.get(1).is_some_and(|first| first == b"--") { &arguments[2..] } else { &arguments[1..] };
+    let rest =
+        if arguments.get(1).is_some_and(|first| first == b"--") { &arguments[2..] } else { &arguments[1..] };
     if shell.loops == 0 {
         shell.complain_as(who, "only meaningful in a `for', `while', or `until' loop");
         return Ok(0);
@@ -104,7 +106,8 @@ pub fn continue_(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
 }
 
 pub fn eval(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
-    let rest = if arguments.get(1).is_some_and(|first| first == b"--") { &arguments[2..] } else { &arguments[1..] };
+    let rest =
+        if arguments.get(1).is_some_and(|first| first == b"--") { &arguments[2..] } else { &arguments[1..] };
     if let Some(first) = rest.first()
         && first.len() > 1
         && first[0] == b'-'
@@ -123,7 +126,8 @@ pub fn eval(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
 }
 
 pub fn source(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
-    let rest = if arguments.get(1).is_some_and(|first| first == b"--") { &arguments[2..] } else { &arguments[1..] };
+    let rest =
+        if arguments.get(1).is_some_and(|first| first == b"--") { &arguments[2..] } else { &arguments[1..] };
     let Some((file, positional)) = rest.split_first() else {
         let who = shell.builtin.unwrap_or("source");
         shell.complain_as(who, "filename argument required");
@@ -271,7 +275,8 @@ fn run_without_functions(shell: &mut Shell, words: &[Bytes], path: Option<Bytes>
 }
 
 pub fn builtin(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
-    let rest = if arguments.get(1).is_some_and(|first| first == b"--") { &arguments[2..] } else { &arguments[1..] };
+    let rest =
+        if arguments.get(1).is_some_and(|first| first == b"--") { &arguments[2..] } else { &arguments[1..] };
     let Some(name) = rest.first() else { return Ok(0) };
     let Some(found) = super::find(name) else {
         shell.complain_as("builtin", [name.as_slice(), b": not a shell builtin"].concat());
@@ -282,7 +287,8 @@ pub fn builtin(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
 }
 
 pub fn let_(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
-    let rest = if arguments.get(1).is_some_and(|first| first == b"--") { &arguments[2..] } else { &arguments[1..] };
+    let rest =
+        if arguments.get(1).is_some_and(|first| first == b"--") { &arguments[2..] } else { &arguments[1..] };
     if rest.is_empty() {
         shell.complain_as("let", "expression expected");
         return Ok(1);

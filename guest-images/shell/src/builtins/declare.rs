@@ -9,7 +9,6 @@ use crate::variables::{Value, split_subscript};
 
 /// What the letters of a declaration ask for.
 #[derive(Debug, Default, Clone)]
-#[allow(clippy::struct_excessive_bools)] // One for each letter.
 struct Wanted {
     array: bool,
     associative: bool,
@@ -32,7 +31,7 @@ enum Place {
 }
 
 pub fn declare(shell: &mut Shell, operands: &[Operand]) -> Result<Status> {
-    run(shell, operands, Place::Here, None)
+    run(shell, operands, &Place::Here, None)
 }
 
 pub fn local(shell: &mut Shell, operands: &[Operand]) -> Result<Status> {
@@ -40,18 +39,22 @@ pub fn local(shell: &mut Shell, operands: &[Operand]) -> Result<Status> {
         shell.complain_as("local", "can only be used in a function");
         return Ok(1);
     }
-    run(shell, operands, Place::Local, None)
+    run(shell, operands, &Place::Local, None)
 }
 
 pub fn export(shell: &mut Shell, operands: &[Operand]) -> Result<Status> {
-    run(shell, operands, Place::Visible, Some(b'x'))
+    run(shell, operands, &Place::Visible, Some(b'x'))
 }
 
 pub fn readonly(shell: &mut Shell, operands: &[Operand]) -> Result<Status> {
-    run(shell, operands, Place::Visible, Some(b'r'))
+    run(shell, operands, &Place::Visible, Some(b'r'))
 }
 
-fn letters(shell: &mut Shell, operands: &[Operand], implied: Option<u8>) -> std::result::Result<(Wanted, usize), Status> {
+fn letters(
+    shell: &mut Shell,
+    operands: &[Operand],
+    implied: Option<u8>,
+) -> std::result::Result<(Wanted, usize), Status> {
     let mut wanted = Wanted::default();
     let known: &[u8] = match implied {
         Some(b'x') => b"fnp",
@@ -73,8 +76,13 @@ fn letters(shell: &mut Shell, operands: &[Operand], implied: Option<u8>) -> std:
         for &letter in &text[1..] {
             if !known.contains(&letter) {
                 let who = shell.builtin.unwrap_or("declare");
-                shell.complain_as(who, format!("{}{}: invalid option", if sets { '-' } else { '+' }, char::from(letter)));
-                return Err(shell.usage("declare [-aAfFgiIlnrtux] [name[=value] ...] or declare -p [-aAfFilnrtux] [name ...]"));
+                shell.complain_as(
+                    who,
+                    format!("{}{}: invalid option", if sets { '-' } else { '+' }, char::from(letter)),
+                );
+                return Err(shell.usage(
+                    "declare [-aAfFgiIlnrtux] [name[=value] ...] or declare -p [-aAfFilnrtux] [name ...]",
+                ));
             }
             match letter {
                 b'a' if sets => wanted.array = true,
@@ -99,13 +107,13 @@ fn letters(shell: &mut Shell, operands: &[Operand], implied: Option<u8>) -> std:
     Ok((wanted, at))
 }
 
-fn run(shell: &mut Shell, operands: &[Operand], place: Place, implied: Option<u8>) -> Result<Status> {
+fn run(shell: &mut Shell, operands: &[Operand], place: &Place, implied: Option<u8>) -> Result<Status> {
     let (wanted, at) = match letters(shell, operands, implied) {
         Ok(found) => found,
         Err(status) => return Ok(status),
     };
     let rest = &operands[at..];
-    if let ([Operand::Text(dash)], Place::Local) = (rest, &place)
+    if let ([Operand::Text(dash)], Place::Local) = (rest, place)
         && dash == b"-"
     {
         let options = shell.options.clone();
@@ -116,7 +124,7 @@ fn run(shell: &mut Shell, operands: &[Operand], place: Place, implied: Option<u8
         return Ok(functions(shell, rest, &wanted));
     }
     if rest.is_empty() {
-        print_all(shell, &wanted, &place, implied);
+        print_all(shell, &wanted, place, implied);
         return Ok(0);
     }
     let mut status = 0;
@@ -124,7 +132,7 @@ fn run(shell: &mut Shell, operands: &[Operand], place: Place, implied: Option<u8
         let one = if wanted.print && implied.is_none() {
             print_one(shell, &operand.text())
         } else {
-            declare_one(shell, operand, &wanted, &place)?
+            declare_one(shell, operand, &wanted, place)?
         };
         status = status.max(one);
     }
@@ -139,7 +147,8 @@ fn print_one(shell: &mut Shell, name: &[u8]) -> Status {
     }
     let values = shell.is_dynamic(name).then(|| shell.variable_value(name)).flatten();
     if let Some(value) = values {
-        let line = [b"declare -- ", name, b"=", &crate::expand::escape::quoted_double(&value), b"\n"].concat();
+        let line =
+            [b"declare -- ", name, b"=", &crate::expand::escape::quoted_double(&value), b"\n"].concat();
         shell.put(line);
         return 0;
     }
@@ -153,7 +162,9 @@ fn print_all(shell: &mut Shell, wanted: &Wanted, place: &Place, implied: Option<
             let Some(variable) = shell.variables.get(&name) else { continue };
             let line = match &variable.value {
                 Value::Unset => continue,
-                Value::Scalar(value) => [name.as_slice(), b"=", &crate::expand::escape::quoted_for_set(value), b"\n"].concat(),
+                Value::Scalar(value) => {
+                    [name.as_slice(), b"=", &crate::expand::escape::quoted_for_set(value), b"\n"].concat()
+                }
                 _ => variable.declaration(&name),
             };
             shell.put(line);
@@ -193,7 +204,11 @@ fn functions(shell: &mut Shell, rest: &[Operand], wanted: &Wanted) -> Status {
                 shell.put(text);
             }
             if wanted.function_names || exported || readonly {
-                let flags = format!("declare -f{}{} ", if readonly { "r" } else { "" }, if exported { "x" } else { "" });
+                let flags = format!(
+                    "declare -f{}{} ",
+                    if readonly { "r" } else { "" },
+                    if exported { "x" } else { "" }
+                );
                 shell.put(flags);
                 shell.put(&function.name);
                 shell.put("\n");
@@ -306,15 +321,22 @@ fn declare_one(shell: &mut Shell, operand: &Operand, wanted: &Wanted, place: &Pl
         return declare_global(shell, &name, append, value, wanted);
     }
     // Attributes of a reference's target, unless it is about the reference itself.
-    let target = if reference || wanted.clear.contains(&b'n') { name.clone() } else { shell.resolve(&name).0 };
+    let target =
+        if reference || wanted.clear.contains(&b'n') { name.clone() } else { shell.resolve(&name).0 };
     if reference {
         if let Some(OperandValue::Scalar(to)) = &value {
             if *to == name {
-                shell.complain_as(who, [name.as_slice(), b": nameref variable self references not allowed"].concat());
+                shell.complain_as(
+                    who,
+                    [name.as_slice(), b": nameref variable self references not allowed"].concat(),
+                );
                 return Ok(1);
             }
             if !crate::variables::is_place(to) && !to.is_empty() {
-                shell.complain_as(who, [b"`".as_slice(), to, b"': invalid variable name for name reference"].concat());
+                shell.complain_as(
+                    who,
+                    [b"`".as_slice(), to, b"': invalid variable name for name reference"].concat(),
+                );
                 return Ok(1);
             }
         }
@@ -329,16 +351,23 @@ fn declare_one(shell: &mut Shell, operand: &Operand, wanted: &Wanted, place: &Pl
         shell.complain_as(who, [target.as_slice(), b": readonly variable"].concat());
         return Ok(1);
     }
-    let is_array = matches!(value, Some(OperandValue::Array(_)));
     if wanted.associative {
         if matches!(shell.variables.get(&target).map(|variable| &variable.value), Some(Value::Indexed(_))) {
-            shell.complain_as(who, [target.as_slice(), b": cannot convert indexed to associative array"].concat());
+            shell.complain_as(
+                who,
+                [target.as_slice(), b": cannot convert indexed to associative array"].concat(),
+            );
             return Ok(1);
         }
         shell.make_associative(&target);
     } else if wanted.array || (subscript.is_some() && value.is_none()) {
-        if matches!(shell.variables.get(&target).map(|variable| &variable.value), Some(Value::Associative(_))) && wanted.array {
-            shell.complain_as(who, [target.as_slice(), b": cannot convert associative to indexed array"].concat());
+        if matches!(shell.variables.get(&target).map(|variable| &variable.value), Some(Value::Associative(_)))
+            && wanted.array
+        {
+            shell.complain_as(
+                who,
+                [target.as_slice(), b": cannot convert associative to indexed array"].concat(),
+            );
             return Ok(1);
         }
         shell.make_indexed(&target);
@@ -351,8 +380,14 @@ fn declare_one(shell: &mut Shell, operand: &Operand, wanted: &Wanted, place: &Pl
         Some(OperandValue::Array(elements)) => shell.assign_elements(&target, elements, append)?,
         Some(OperandValue::Scalar(value)) => {
             // `declare -a x='(1 2)'` is a list too.
-            let compound = (wanted.array || wanted.associative) && subscript.is_none() && value.starts_with(b"(") && value.ends_with(b")");
-            if compound && let Ok(elements) = crate::syntax::parse_assignment_text(&value[1..value.len() - 1], &shell.parser_settings()) {
+            let compound = (wanted.array || wanted.associative)
+                && subscript.is_none()
+                && value.starts_with(b"(")
+                && value.ends_with(b")");
+            if compound
+                && let Ok(elements) =
+                    crate::syntax::parse_assignment_text(&value[1..value.len() - 1], &shell.parser_settings())
+            {
                 shell.assign_elements(&target, &elements, append)?;
             } else if let Some(subscript) = subscript {
                 let subscript = match operand {
@@ -365,7 +400,6 @@ fn declare_one(shell: &mut Shell, operand: &Operand, wanted: &Wanted, place: &Pl
             }
         }
     }
-    let _ = is_array;
     if wanted.set.contains(&b'r') {
         shell.variables.entry(&target).attributes.readonly = true;
     }
@@ -397,13 +431,25 @@ fn apply_letters(shell: &mut Shell, name: &[u8], wanted: &Wanted) {
 }
 
 /// `declare -g` in a function: the variable outside of all functions, though a local one may hide it.
-fn declare_global(shell: &mut Shell, name: &[u8], append: bool, value: Option<OperandValue>, wanted: &Wanted) -> Result<Status> {
+fn declare_global(
+    shell: &mut Shell,
+    name: &[u8],
+    append: bool,
+    value: Option<OperandValue>,
+    wanted: &Wanted,
+) -> Result<Status> {
     let hidden = shell.variables.is_hidden(name);
     if !hidden {
         let plain = Wanted { global: false, ..wanted.clone() };
         let operand = match value {
             None => Operand::Text(name.to_vec()),
-            Some(value) => Operand::Assignment { name: name.to_vec(), subscript: None, append, value, text: name.to_vec() },
+            Some(value) => Operand::Assignment {
+                name: name.to_vec(),
+                subscript: None,
+                append,
+                value,
+                text: name.to_vec(),
+            },
         };
         return declare_one(shell, &operand, &plain, &Place::Visible);
     }
@@ -414,7 +460,9 @@ fn declare_global(shell: &mut Shell, name: &[u8], append: bool, value: Option<Op
     let plain = Wanted { global: false, ..wanted.clone() };
     let operand = match value {
         None => Operand::Text(name.to_vec()),
-        Some(value) => Operand::Assignment { name: name.to_vec(), subscript: None, append, value, text: name.to_vec() },
+        Some(value) => {
+            Operand::Assignment { name: name.to_vec(), subscript: None, append, value, text: name.to_vec() }
+        }
     };
     let result = declare_one(shell, &operand, &plain, &Place::Visible);
     let changed = shell.variables.get(name).cloned().unwrap_or_default();

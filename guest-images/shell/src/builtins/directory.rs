@@ -23,7 +23,11 @@ fn cleaned(path: &[u8]) -> Bytes {
 impl Shell {
     /// Goes to a directory; says why not.
     fn go_to(&mut self, who: &str, given: &[u8], path: &[u8], physical: bool) -> bool {
-        let absolute = if path.starts_with(b"/") { path.to_vec() } else { [self.directory.as_slice(), b"/", path].concat() };
+        let absolute = if path.starts_with(b"/") {
+            path.to_vec()
+        } else {
+            [self.directory.as_slice(), b"/", path].concat()
+        };
         // `..` takes away what stands before it, but that has to be there.
         let logical = cleaned(&absolute);
         let mut checked = Bytes::new();
@@ -43,7 +47,9 @@ impl Shell {
             (false, false) => system::change_directory(&logical),
         };
         if let Err(error) = changed {
-            let error = if error == errno::NOENT && system::metadata(&absolute).is_some_and(|found| !found.is_directory()) {
+            let error = if error == errno::NOENT
+                && system::metadata(&absolute).is_some_and(|found| !found.is_directory())
+            {
                 errno::NOTDIR
             } else {
                 error
@@ -70,7 +76,9 @@ impl Shell {
     fn abbreviated(&mut self, path: &[u8]) -> Bytes {
         let home = self.value_or_empty(b"HOME");
         match path.strip_prefix(home.as_slice()) {
-            Some(rest) if !home.is_empty() && home != b"/" && (rest.is_empty() || rest[0] == b'/') => [b"~", rest].concat(),
+            Some(rest) if !home.is_empty() && home != b"/" && (rest.is_empty() || rest[0] == b'/') => {
+                [b"~", rest].concat()
+            }
             _ => path.to_vec(),
         }
     }
@@ -196,7 +204,10 @@ pub fn pushd(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
         Some(text) if is_position(text) => match position(text, all.len()) {
             Some(at) => all.rotate_left(at),
             None => {
-                shell.complain_as("pushd", [text.as_slice(), b": directory stack index out of range"].concat());
+                shell.complain_as(
+                    "pushd",
+                    [text.as_slice(), b": directory stack index out of range"].concat(),
+                );
                 return Ok(1);
             }
         },
@@ -242,7 +253,8 @@ pub fn popd(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
         Some(text) => match position(text, all.len()) {
             Some(at) => at,
             None => {
-                shell.complain_as("popd", [text.as_slice(), b": directory stack index out of range"].concat());
+                shell
+                    .complain_as("popd", [text.as_slice(), b": directory stack index out of range"].concat());
                 return Ok(1);
             }
         },
@@ -264,7 +276,10 @@ pub fn dirs(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
     for argument in &arguments[1..] {
         if is_position(argument) {
             let Some(at) = position(argument, all.len()) else {
-                shell.complain_as("dirs", [argument.as_slice(), b": directory stack index out of range"].concat());
+                shell.complain_as(
+                    "dirs",
+                    [argument.as_slice(), b": directory stack index out of range"].concat(),
+                );
                 return Ok(1);
             };
             all = vec![all[at].clone()];
@@ -283,7 +298,8 @@ pub fn dirs(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
             }
         }
     }
-    let shown: Vec<Bytes> = all.iter().map(|path| if long { path.clone() } else { shell.abbreviated(path) }).collect();
+    let shown: Vec<Bytes> =
+        all.iter().map(|path| if long { path.clone() } else { shell.abbreviated(path) }).collect();
     if numbers {
         for (at, path) in shown.iter().enumerate() {
             shell.put(format!("{at:2}  "));

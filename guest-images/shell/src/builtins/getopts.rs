@@ -5,7 +5,8 @@ use crate::shell::Shell;
 use crate::syntax::ast::Bytes;
 
 pub fn getopts(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
-    let rest = if arguments.get(1).is_some_and(|first| first == b"--") { &arguments[2..] } else { &arguments[1..] };
+    let rest =
+        if arguments.get(1).is_some_and(|first| first == b"--") { &arguments[2..] } else { &arguments[1..] };
     let [known, name, given @ ..] = rest else {
         return Ok(shell.usage("getopts optstring name [arg ...]"));
     };

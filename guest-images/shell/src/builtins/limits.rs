@@ -35,7 +35,11 @@ pub fn umask(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
         from_symbols(&text, mask)
     };
     let Some(new) = new else {
-        let what = if text.bytes().all(|byte| byte.is_ascii_digit()) { "octal number out of range" } else { "invalid symbolic mode operator" };
+        let what = if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            "octal number out of range"
+        } else {
+            "invalid symbolic mode operator"
+        };
         shell.complain_as("umask", format!("{text}: {what}"));
         return Ok(1);
     };
@@ -111,7 +115,8 @@ pub fn ulimit(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
                 match option {
                     b'H' | b'S' => {}
                     b'a' => return Ok(shell.unsupported("ulimit -a")),
-                    b'c' | b'd' | b'e' | b'f' | b'i' | b'l' | b'm' | b'n' | b'p' | b'q' | b'r' | b's' | b't' | b'u' | b'v' | b'x' => {
+                    b'c' | b'd' | b'e' | b'f' | b'i' | b'l' | b'm' | b'n' | b'p' | b'q' | b'r' | b's'
+                    | b't' | b'u' | b'v' | b'x' => {
                         letter = option;
                     }
                     _ => {

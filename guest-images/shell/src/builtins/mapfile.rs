@@ -93,7 +93,9 @@ pub fn mapfile(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
             && (number - skip) % quantum == 0
         {
             let words = format!(" {index} ");
-            let command = [callback.as_slice(), words.as_bytes(), &crate::expand::escape::quoted_single(&line)].concat();
+            let command =
+                [callback.as_slice(), words.as_bytes(), &crate::expand::escape::quoted_single(&line)]
+                    .concat();
             let line = shell.line;
             shell.run_text(&command, line)?;
         }

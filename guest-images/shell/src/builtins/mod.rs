@@ -1,7 +1,5 @@
 //! The commands that are part of the shell.
 
-#![allow(clippy::unnecessary_wraps)] // All builtins have one type.
-
 mod control;
 mod declare;
 mod directory;
@@ -46,7 +44,11 @@ const fn special(name: &'static str, run: fn(&mut Shell, &[Bytes]) -> Result<Sta
     Builtin { name, run: Run::Plain(run), special: true }
 }
 
-const fn declaring(name: &'static str, run: fn(&mut Shell, &[Operand]) -> Result<Status>, special: bool) -> Builtin {
+const fn declaring(
+    name: &'static str,
+    run: fn(&mut Shell, &[Operand]) -> Result<Status>,
+    special: bool,
+) -> Builtin {
     Builtin { name, run: Run::Declaring(run), special }
 }
 

@@ -7,8 +7,8 @@ use crate::shell::Shell;
 use crate::syntax::ast::Bytes;
 
 const KEYWORDS: [&str; 22] = [
-    "if", "then", "else", "elif", "fi", "case", "esac", "for", "select", "while", "until", "do", "done", "in", "function",
-    "time", "{", "}", "!", "[[", "]]", "coproc",
+    "if", "then", "else", "elif", "fi", "case", "esac", "for", "select", "while", "until", "do", "done",
+    "in", "function", "time", "{", "}", "!", "[[", "]]", "coproc",
 ];
 
 fn is_keyword(name: &[u8]) -> bool {
@@ -46,7 +46,9 @@ impl Shell {
             b" is a shell builtin\n"
         } else {
             if name.contains(&b'/') {
-                if !crate::system::may(name, crate::system::Access::Execute) || crate::system::is_directory(name) {
+                if !crate::system::may(name, crate::system::Access::Execute)
+                    || crate::system::is_directory(name)
+                {
                     return false;
                 }
                 self.put(if long { [name, b" is ", name, b"\n"].concat() } else { [name, b"\n"].concat() });
@@ -58,7 +60,11 @@ impl Shell {
                 return true;
             }
             let Some(path) = self.search_path(name, false) else { return false };
-            self.put(if long { [name, b" is ", &path, b"\n"].concat() } else { [path.as_slice(), b"\n"].concat() });
+            self.put(if long {
+                [name, b" is ", &path, b"\n"].concat()
+            } else {
+                [path.as_slice(), b"\n"].concat()
+            });
             return true;
         };
         if long {
@@ -102,7 +108,9 @@ pub fn type_(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
         }
         if kinds.is_empty() || has(b'a') {
             if name.contains(&b'/') {
-                if crate::system::may(name, crate::system::Access::Execute) && !crate::system::is_directory(name) {
+                if crate::system::may(name, crate::system::Access::Execute)
+                    && !crate::system::is_directory(name)
+                {
                     kinds.push(("file", Some(name.clone())));
                 }
             } else {
@@ -154,7 +162,11 @@ fn describe_kind(shell: &mut Shell, name: &[u8], kind: &str) {
         "keyword" => [name, b" is a shell keyword\n"].concat(),
         "builtin" => {
             let special = super::find(name).is_some_and(|builtin| builtin.special) && shell.options.posix;
-            [name, if special { b" is a special shell builtin\n".as_slice() } else { b" is a shell builtin\n" }].concat()
+            [
+                name,
+                if special { b" is a special shell builtin\n".as_slice() } else { b" is a shell builtin\n" },
+            ]
+            .concat()
         }
         _ => {
             let text = shell.functions.get(name).map(|function| crate::syntax::print::function(function));
@@ -165,7 +177,8 @@ fn describe_kind(shell: &mut Shell, name: &[u8], kind: &str) {
 }
 
 pub fn alias(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
-    let rest: Vec<&Bytes> = arguments[1..].iter().filter(|argument| *argument != b"-p" && *argument != b"--").collect();
+    let rest: Vec<&Bytes> =
+        arguments[1..].iter().filter(|argument| *argument != b"-p" && *argument != b"--").collect();
     let line = |name: &[u8], value: &[u8]| [b"alias ", name, b"=", &quoted_single(value), b"\n"].concat();
     if rest.is_empty() {
         let lines: Vec<Bytes> = shell.aliases.iter().map(|(name, value)| line(name, value)).collect();
@@ -217,7 +230,11 @@ pub fn hash(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
             shell.put("hash: hash table empty\n");
             return Ok(0);
         }
-        let lines: Vec<Bytes> = shell.hashed.values().map(|(path, hits)| [format!("{hits:4}\t").as_bytes(), path, b"\n"].concat()).collect();
+        let lines: Vec<Bytes> = shell
+            .hashed
+            .values()
+            .map(|(path, hits)| [format!("{hits:4}\t").as_bytes(), path, b"\n"].concat())
+            .collect();
         shell.put("hits\tcommand\n");
         shell.put(lines.concat());
         return Ok(0);
@@ -264,10 +281,11 @@ pub fn hash(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
 }
 
 pub fn enable(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
-    let (letters, rest) = match shell.builtin_letters(arguments, b"anps", "enable [-a] [-dnps] [-f filename] [name ...]") {
-        Ok(found) => found,
-        Err(status) => return Ok(status),
-    };
+    let (letters, rest) =
+        match shell.builtin_letters(arguments, b"anps", "enable [-a] [-dnps] [-f filename] [name ...]") {
+            Ok(found) => found,
+            Err(status) => return Ok(status),
+        };
     let off = letters.contains(&b'n');
     if rest.is_empty() {
         for builtin in &BUILTINS {
@@ -355,7 +373,9 @@ pub fn compgen(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
             other => other,
         };
         match action {
-            b"-b" | b"builtin" => names.extend(BUILTINS.iter().map(|builtin| builtin.name.as_bytes().to_vec())),
+            b"-b" | b"builtin" => {
+                names.extend(BUILTINS.iter().map(|builtin| builtin.name.as_bytes().to_vec()));
+            }
             b"-k" | b"keyword" => names.extend(KEYWORDS.iter().map(|keyword| keyword.as_bytes().to_vec())),
             b"-a" | b"alias" => names.extend(shell.aliases.keys().cloned()),
             b"function" => names.extend(shell.functions.keys().cloned()),
@@ -369,11 +389,14 @@ pub fn compgen(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
                 let words = crate::syntax::parse_word_text(&words, &shell.parser_settings());
                 if let Ok(word) = words {
                     let text = shell.expand_to_string(&word)?;
-                    names.extend(text.split(|byte| b" \t\n".contains(byte)).filter(|word| !word.is_empty()).map(<[u8]>::to_vec));
+                    names.extend(
+                        text.split(|byte| b" \t\n".contains(byte))
+                            .filter(|word| !word.is_empty())
+                            .map(<[u8]>::to_vec),
+                    );
                 }
             }
-            b"--" => {}
-            b"" => {}
+            b"--" | b"" => {}
             other if other[0] == b'-' => {
                 let what = format!("compgen {}", crate::bytes::text(other));
                 return Ok(shell.unsupported(&what));

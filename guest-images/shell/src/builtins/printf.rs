@@ -11,7 +11,6 @@ use crate::syntax::ast::Bytes;
 const WIDTH_MAX: usize = 1 << 24;
 
 #[derive(Debug, Default)]
-#[allow(clippy::struct_excessive_bools)] // The flags of a conversion.
 struct Conversion {
     left: bool,
     plus: bool,
@@ -50,7 +49,10 @@ pub fn printf(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
                     return Ok(shell.usage("printf [-v var] format [arguments]"));
                 };
                 if !crate::variables::is_place(name) {
-                    shell.complain_as("printf", [b"`".as_slice(), name, b"': not a valid identifier"].concat());
+                    shell.complain_as(
+                        "printf",
+                        [b"`".as_slice(), name, b"': not a valid identifier"].concat(),
+                    );
                     return Ok(2);
                 }
                 variable = Some(name.clone());
@@ -88,7 +90,13 @@ pub fn printf(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
 }
 
 /// Goes once through the format; says whether the output ends.
-fn once(shell: &mut Shell, format: &[u8], words: &mut Arguments, out: &mut Bytes, status: &mut Status) -> bool {
+fn once(
+    shell: &mut Shell,
+    format: &[u8],
+    words: &mut Arguments,
+    out: &mut Bytes,
+    status: &mut Status,
+) -> bool {
     let mut at = 0;
     while at < format.len() {
         match format[at] {
@@ -115,7 +123,13 @@ fn once(shell: &mut Shell, format: &[u8], words: &mut Arguments, out: &mut Bytes
 }
 
 /// One conversion behind its `%`; gives its length, or none when all output ends.
-fn conversion(shell: &mut Shell, format: &[u8], words: &mut Arguments, out: &mut Bytes, status: &mut Status) -> Option<usize> {
+fn conversion(
+    shell: &mut Shell,
+    format: &[u8],
+    words: &mut Arguments,
+    out: &mut Bytes,
+    status: &mut Status,
+) -> Option<usize> {
     let mut wanted = Conversion::default();
     let mut at = 0;
     while let Some(flag) = format.get(at) {
@@ -156,7 +170,8 @@ fn conversion(shell: &mut Shell, format: &[u8], words: &mut Arguments, out: &mut
         *status = 1;
         return None;
     }
-    while matches!(format.get(at), Some(b'l' | b'h' | b'j' | b'z' | b't' | b'L' | b'q')) && format.get(at + 1).is_some_and(u8::is_ascii_alphabetic)
+    while matches!(format.get(at), Some(b'l' | b'h' | b'j' | b'z' | b't' | b'L' | b'q'))
+        && format.get(at + 1).is_some_and(u8::is_ascii_alphabetic)
     {
         at += 1;
     }
@@ -319,7 +334,7 @@ fn digits(prefix: &str, text: &str, wanted: &Conversion, out: &mut Bytes) {
 /// A number as C reads it, or the code of a character behind a quote.
 fn integer(shell: &mut Shell, word: &[u8], status: &mut Status) -> i64 {
     if let Some(quoted @ [b'\'' | b'"', ..]) = Some(word) {
-        return i64::from(crate::bytes::code_point(&quoted[1..1 + crate::bytes::char_length(&quoted[1..])]));
+        return i64::from(crate::bytes::code_point(&quoted[1..=crate::bytes::char_length(&quoted[1..])]));
     }
     let text = word.trim_ascii_start();
     if text.is_empty() {
@@ -331,7 +346,9 @@ fn integer(shell: &mut Shell, word: &[u8], status: &mut Status) -> i64 {
         _ => (false, text),
     };
     let (base, digits, prefixed) = match digits {
-        [b'0', b'x' | b'X', rest @ ..] if rest.first().is_some_and(u8::is_ascii_hexdigit) => (16, rest, false),
+        [b'0', b'x' | b'X', rest @ ..] if rest.first().is_some_and(u8::is_ascii_hexdigit) => {
+            (16, rest, false)
+        }
         [b'0', rest @ ..] if !rest.is_empty() => (8, rest, true),
         digits => (10, digits, false),
     };
@@ -349,7 +366,10 @@ fn integer(shell: &mut Shell, word: &[u8], status: &mut Status) -> i64 {
         shell.complain_as("printf", [word, b": invalid number"].concat());
         *status = 1;
     }
-    if overflow || (negative && value > 1 << 63) || (!negative && value > i64::MAX.unsigned_abs() && base == 10) {
+    if overflow
+        || (negative && value > 1 << 63)
+        || (!negative && value > i64::MAX.unsigned_abs() && base == 10)
+    {
         shell.complain_as("printf", [b"warning: ", word, b": Numerical result out of range"].concat());
         return if negative { i64::MIN } else { i64::MAX };
     }
@@ -368,7 +388,8 @@ fn float(shell: &mut Shell, word: &[u8], status: &mut Status) -> f64 {
     if let Ok(value) = text.parse::<f64>() {
         return value;
     }
-    if let Some(hexadecimal) = text.strip_prefix("0x").and_then(|digits| i64::from_str_radix(digits, 16).ok()) {
+    if let Some(hexadecimal) = text.strip_prefix("0x").and_then(|digits| i64::from_str_radix(digits, 16).ok())
+    {
         #[allow(clippy::cast_precision_loss)] // As C does it.
         return hexadecimal as f64;
     }
@@ -381,8 +402,10 @@ fn float(shell: &mut Shell, word: &[u8], status: &mut Status) -> f64 {
 fn float_out(value: f64, letter: u8, wanted: &Conversion, out: &mut Bytes) {
     let precision = wanted.precision.unwrap_or(6);
     let magnitude = value.abs();
-    let mut text = if !value.is_finite() {
-        if value.is_nan() { "nan".to_owned() } else { "inf".to_owned() }
+    let mut text = if value.is_nan() {
+        "nan".to_owned()
+    } else if value.is_infinite() {
+        "inf".to_owned()
     } else {
         match letter.to_ascii_lowercase() {
             b'f' => format!("{magnitude:.precision$}"),
@@ -390,7 +413,7 @@ fn float_out(value: f64, letter: u8, wanted: &Conversion, out: &mut Bytes) {
             _ => general(magnitude, precision.max(1), wanted.alternate),
         }
     };
-    if wanted.alternate && precision == 0 && letter.to_ascii_lowercase() == b'f' {
+    if wanted.alternate && precision == 0 && letter.eq_ignore_ascii_case(&b'f') {
         text.push('.');
     }
     if letter.is_ascii_uppercase() {
@@ -430,7 +453,8 @@ fn general(value: f64, precision: usize, keeps_zeros: bool) -> String {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     };
     if fits {
-        let digits = usize::try_from(i32::try_from(precision).unwrap_or(i32::MAX) - 1 - exponent).unwrap_or(0);
+        let digits =
+            usize::try_from(i32::try_from(precision).unwrap_or(i32::MAX) - 1 - exponent).unwrap_or(0);
         return trimmed(&format!("{value:.digits$}"));
     }
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "+00"));

@@ -60,7 +60,8 @@ pub fn jobs(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
 }
 
 pub fn disown(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
-    let rest: Vec<&Bytes> = arguments[1..].iter().filter(|argument| argument.first() != Some(&b'-')).collect();
+    let rest: Vec<&Bytes> =
+        arguments[1..].iter().filter(|argument| argument.first() != Some(&b'-')).collect();
     if rest.is_empty() {
         if arguments.iter().any(|argument| argument == b"-a" || argument == b"-r") {
             shell.jobs.list.clear();
@@ -76,7 +77,12 @@ pub fn disown(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
         let found = if name.first() == Some(&b'%') {
             shell.jobs.find(name).map(|job| job.number)
         } else {
-            shell.jobs.list.iter().find(|job| process.is_some_and(|process| job.processes.contains(&process))).map(|job| job.number)
+            shell
+                .jobs
+                .list
+                .iter()
+                .find(|job| process.is_some_and(|process| job.processes.contains(&process)))
+                .map(|job| job.number)
         };
         match found {
             Some(number) => shell.jobs.list.retain(|job| job.number != number),
@@ -95,13 +101,12 @@ pub fn wait(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
     let mut variable = None;
     while let Some(first) = rest.first() {
         match first.as_slice() {
-            b"-n" => any = true,
+            b"-n" | b"-fn" | b"-nf" => any = true,
             b"-f" => {}
             b"-p" => {
                 variable = rest.get(1).cloned();
                 rest = &rest[1..];
             }
-            b"-fn" | b"-nf" => any = true,
             b"--" => {
                 rest = &rest[1..];
                 break;
@@ -267,7 +272,10 @@ pub fn kill(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
             match crate::bytes::decimal(name) {
                 Some(process) => process,
                 None => {
-                    shell.complain_as("kill", [name.as_slice(), b": arguments must be process or job IDs"].concat());
+                    shell.complain_as(
+                        "kill",
+                        [name.as_slice(), b": arguments must be process or job IDs"].concat(),
+                    );
                     status = 1;
                     continue;
                 }

@@ -142,10 +142,17 @@ fn options(shell: &mut Shell, arguments: &[Bytes]) -> std::result::Result<(Wante
                 b'd' => wanted.delimiter = Some(value.first().copied().unwrap_or(0)),
                 b'p' => wanted.prompt = Some(value),
                 b'i' => {}
-                b't' => match crate::bytes::text(&value).parse::<f64>().ok().filter(|seconds| *seconds >= 0.0 && seconds.is_finite()) {
+                b't' => match crate::bytes::text(&value)
+                    .parse::<f64>()
+                    .ok()
+                    .filter(|seconds| *seconds >= 0.0 && seconds.is_finite())
+                {
                     Some(seconds) => wanted.timeout = Some(seconds),
                     None => {
-                        shell.complain_as("read", [value.as_slice(), b": invalid timeout specification"].concat());
+                        shell.complain_as(
+                            "read",
+                            [value.as_slice(), b": invalid timeout specification"].concat(),
+                        );
                         return Err(1);
                     }
                 },
@@ -156,7 +163,11 @@ fn options(shell: &mut Shell, arguments: &[Bytes]) -> std::result::Result<(Wante
                         wanted.exactly = letter == b'N';
                     }
                     None => {
-                        let what: &[u8] = if letter == b'u' { b": invalid file descriptor specification" } else { b": invalid number" };
+                        let what: &[u8] = if letter == b'u' {
+                            b": invalid file descriptor specification"
+                        } else {
+                            b": invalid number"
+                        };
                         shell.complain_as("read", [value.as_slice(), what].concat());
                         return Err(1);
                     }
@@ -280,7 +291,9 @@ fn line(shell: &mut Shell, input: &mut Input, wanted: &Wanted) -> Result<(Vec<(u
         }
         if let Some(most) = wanted.count {
             character.push(byte);
-            let complete = byte < 0x80 || char_length(&character) == character.len() && character.len() > 1 || character.len() >= 4;
+            let complete = byte < 0x80
+                || char_length(&character) == character.len() && character.len() > 1
+                || character.len() >= 4;
             if complete {
                 character.clear();
                 count += 1;
@@ -295,7 +308,8 @@ fn line(shell: &mut Shell, input: &mut Input, wanted: &Wanted) -> Result<(Vec<(u
 /// Splits a line for so many names; the last one gets the rest.
 fn fields(line: &[(u8, bool)], ifs: &[u8], most: usize) -> Vec<Bytes> {
     let blank = |&(byte, escaped): &(u8, bool)| !escaped && ifs.contains(&byte) && b" \t\n".contains(&byte);
-    let delimiter = |&(byte, escaped): &(u8, bool)| !escaped && ifs.contains(&byte) && !b" \t\n".contains(&byte);
+    let delimiter =
+        |&(byte, escaped): &(u8, bool)| !escaped && ifs.contains(&byte) && !b" \t\n".contains(&byte);
     let text = |part: &[(u8, bool)]| part.iter().map(|(byte, _)| *byte).collect::<Bytes>();
     let mut fields = Vec::new();
     let mut at = 0;

@@ -60,7 +60,10 @@ pub fn set(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
                     return Ok(2);
                 }
             } else if !shell.options.set_letter(letter, on) {
-                shell.complain_as("set", format!("{}{}: invalid option", if on { '-' } else { '+' }, char::from(letter)));
+                shell.complain_as(
+                    "set",
+                    format!("{}{}: invalid option", if on { '-' } else { '+' }, char::from(letter)),
+                );
                 return Ok(shell.usage(USAGE));
             }
         }
@@ -72,7 +75,8 @@ pub fn set(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
 }
 
 pub fn shift(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
-    let rest = if arguments.get(1).is_some_and(|first| first == b"--") { &arguments[2..] } else { &arguments[1..] };
+    let rest =
+        if arguments.get(1).is_some_and(|first| first == b"--") { &arguments[2..] } else { &arguments[1..] };
     let count = match rest.first() {
         None => 1,
         Some(text) => match crate::bytes::decimal(text) {
@@ -99,7 +103,8 @@ pub fn shift(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
 }
 
 pub fn shopt(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
-    let (letters, rest) = match shell.builtin_letters(arguments, b"opqsu", "shopt [-pqsu] [-o] [optname ...]") {
+    let (letters, rest) = match shell.builtin_letters(arguments, b"opqsu", "shopt [-pqsu] [-o] [optname ...]")
+    {
         Ok(found) => found,
         Err(status) => return Ok(status),
     };
@@ -109,7 +114,8 @@ pub fn shopt(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
         return Ok(1);
     }
     let about_set = has(b'o');
-    let get = |shell: &Shell, name: &str| if about_set { shell.options.get(name) } else { shell.shopt.get(name) };
+    let get =
+        |shell: &Shell, name: &str| if about_set { shell.options.get(name) } else { shell.shopt.get(name) };
     if rest.is_empty() {
         let list = if about_set { shell.options.list() } else { shell.shopt.list() };
         for (name, value) in list {
@@ -150,8 +156,7 @@ fn show(shell: &mut Shell, name: &str, value: bool, as_command: bool, about_set:
     let line = match (as_command, about_set) {
         (true, true) => format!("set {}o {name}\n", if value { '-' } else { '+' }),
         (true, false) => format!("shopt -{} {name}\n", if value { 's' } else { 'u' }),
-        (false, true) => format!("{name:<15}\t{}\n", if value { "on" } else { "off" }),
-        (false, false) => format!("{name:<15}\t{}\n", if value { "on" } else { "off" }),
+        (false, _) => format!("{name:<15}\t{}\n", if value { "on" } else { "off" }),
     };
     shell.put(line);
 }

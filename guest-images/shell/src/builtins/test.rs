@@ -54,7 +54,19 @@ struct Reader<'a> {
 fn is_binary(word: &[u8]) -> bool {
     matches!(
         word,
-        b"=" | b"==" | b"!=" | b"<" | b">" | b"-eq" | b"-ne" | b"-lt" | b"-le" | b"-gt" | b"-ge" | b"-nt" | b"-ot" | b"-ef"
+        b"=" | b"=="
+            | b"!="
+            | b"<"
+            | b">"
+            | b"-eq"
+            | b"-ne"
+            | b"-lt"
+            | b"-le"
+            | b"-gt"
+            | b"-ge"
+            | b"-nt"
+            | b"-ot"
+            | b"-ef"
     )
 }
 
@@ -82,7 +94,9 @@ impl Reader<'_> {
                 Ok(!holds)
             }
             [open, middle, close] if open == b"(" && close == b")" => Ok(!middle.is_empty()),
-            [_, operator, _] => Err(Wrong::Message([operator.as_slice(), b": binary operator expected"].concat())),
+            [_, operator, _] => {
+                Err(Wrong::Message([operator.as_slice(), b": binary operator expected"].concat()))
+            }
             [open, first, second, close] if open == b"(" && close == b")" => {
                 self.words = std::slice::from_ref(first);
                 let pair = [first.clone(), second.clone()];
@@ -128,12 +142,16 @@ impl Reader<'_> {
         if self.depth > 500 {
             return Err(Wrong::Message(b"expression is nested too deeply".to_vec()));
         }
-        let Some(word) = self.words.get(self.at) else { return Err(Wrong::Message(b"argument expected".to_vec())) };
+        let Some(word) = self.words.get(self.at) else {
+            return Err(Wrong::Message(b"argument expected".to_vec()));
+        };
         self.at += 1;
         if word == b"!" {
             return Ok(!self.term()?);
         }
-        if self.words.get(self.at).is_some_and(|operator| is_binary(operator)) && self.at + 1 < self.words.len() {
+        if self.words.get(self.at).is_some_and(|operator| is_binary(operator))
+            && self.at + 1 < self.words.len()
+        {
             let (operator, right) = (&self.words[self.at], &self.words[self.at + 1]);
             self.at += 2;
             return self.binary(word, operator, right);
@@ -159,7 +177,8 @@ impl Reader<'_> {
             return Ok(holds);
         }
         let number = |word: &[u8]| {
-            crate::bytes::decimal(word).ok_or_else(|| Wrong::Message([word, b": integer expression expected"].concat()))
+            crate::bytes::decimal(word)
+                .ok_or_else(|| Wrong::Message([word, b": integer expression expected"].concat()))
         };
         Ok(compare(operator, number(left)?, number(right)?))
     }

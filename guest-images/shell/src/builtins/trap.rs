@@ -62,7 +62,9 @@ fn print(shell: &mut Shell, names: &[Bytes]) -> Status {
         .traps
         .all()
         .filter(|(event, _)| names.is_empty() || wanted.contains(event))
-        .map(|(event, command)| [b"trap -- ".as_slice(), &quoted_single(command), b" ", event.name().as_bytes(), b"\n"].concat())
+        .map(|(event, command)| {
+            [b"trap -- ".as_slice(), &quoted_single(command), b" ", event.name().as_bytes(), b"\n"].concat()
+        })
         .collect();
     shell.put(lines.concat());
     status

@@ -80,7 +80,9 @@ fn unset_element(shell: &mut Shell, name: &[u8], subscript: &[u8]) -> Result<Sta
                 values.remove(&key);
             }
         }
-        Some(Value::Indexed(_)) if all => shell.variables.entry(&name).value = Value::Indexed(std::collections::BTreeMap::new()),
+        Some(Value::Indexed(_)) if all => {
+            shell.variables.entry(&name).value = Value::Indexed(std::collections::BTreeMap::new());
+        }
         Some(Value::Indexed(_)) => {
             let expanded = shell.expanded_subscript(&name, subscript)?;
             let Some(index) = shell.index(&name, &expanded)? else {

@@ -41,15 +41,23 @@ fn joined(pieces: Vec<Piece>) -> Vec<Part> {
     // `$a{x,y}` is `$ax` and `$ay`: braces come first.
     for at in 1..parts.len() {
         let (left, right) = parts.split_at_mut(at);
-        if let (Some(Part::Parameter(parameter)), Some(Part::Literal(text))) = (left.last_mut(), right.first_mut())
+        if let (Some(Part::Parameter(parameter)), Some(Part::Literal(text))) =
+            (left.last_mut(), right.first_mut())
             && let Name::Variable(name) = &parameter.name
             && !parameter.text.starts_with(b"${")
         {
-            let length = text.iter().take_while(|&&byte| byte.is_ascii_alphanumeric() || byte == b'_').count();
+            let length =
+                text.iter().take_while(|&&byte| byte.is_ascii_alphanumeric() || byte == b'_').count();
             if length > 0 {
                 let name: Bytes = name.iter().copied().chain(text.drain(..length)).collect();
                 let shown: Rc<[u8]> = [b"$".as_slice(), &name].concat().into();
-                let longer = Parameter { name: Name::Variable(name), subscript: None, indirect: false, operator: Operator::None, text: shown };
+                let longer = Parameter {
+                    name: Name::Variable(name),
+                    subscript: None,
+                    indirect: false,
+                    operator: Operator::None,
+                    text: shown,
+                };
                 *parameter = Rc::new(longer);
             }
         }
@@ -59,7 +67,9 @@ fn joined(pieces: Vec<Piece>) -> Vec<Part> {
         && text.first() == Some(&b'~')
     {
         let end = text.iter().position(|&byte| byte == b'/').unwrap_or(text.len());
-        if text[1..end].iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.+-".contains(byte)) && (end < text.len() || parts.len() == 1) {
+        if text[1..end].iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.+-".contains(byte))
+            && (end < text.len() || parts.len() == 1)
+        {
             let name = text[1..end].to_vec();
             let rest = text[end..].to_vec();
             parts[0] = Part::Literal(rest);

@@ -69,7 +69,7 @@ pub fn one(text: &[u8], style: Style, out: &mut Bytes) -> (usize, bool) {
         b'c' if matches!(style, Style::Echo | Style::PrintfArgument) => return (1, true),
         b'0'..=b'7' => {
             let (from, most) = match (style, text[0]) {
-                (Style::Echo, b'0') | (Style::PrintfArgument, b'0') => (1, 3),
+                (Style::Echo | Style::PrintfArgument, b'0') => (1, 3),
                 (Style::Echo, _) => {
                     out.extend_from_slice(&[b'\\', text[0]]);
                     return (1, false);

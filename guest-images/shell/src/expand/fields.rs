@@ -185,7 +185,7 @@ impl Field {
     pub fn has_pattern(&self, extended: bool) -> bool {
         self.text.iter().zip(&self.quoted).enumerate().any(|(at, (&byte, &quoted))| {
             !quoted
-                && !(at > 0 && self.text[at - 1] == b'\\' && !self.quoted[at - 1])
+                && (at == 0 || self.text[at - 1] != b'\\' || self.quoted[at - 1])
                 && (b"*?".contains(&byte)
                     || (byte == b'[' && self.text[at + 1..].contains(&b']'))
                     || (extended && b"+@!".contains(&byte) && self.text.get(at + 1) == Some(&b'(')))

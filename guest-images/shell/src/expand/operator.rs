@@ -15,7 +15,12 @@ impl Shell {
     }
 
     /// One value through an operator; none when nothing comes of it.
-    pub(super) fn operate(&mut self, operator: &Operator, subject: &Subject, value: Option<Bytes>) -> Result<Option<Bytes>> {
+    pub(super) fn operate(
+        &mut self,
+        operator: &Operator,
+        subject: &Subject,
+        value: Option<Bytes>,
+    ) -> Result<Option<Bytes>> {
         if let Operator::Transform(kind) = operator {
             return self.transform(*kind, subject, value);
         }
@@ -27,7 +32,12 @@ impl Shell {
         Ok(values.pop())
     }
 
-    pub(super) fn operate_on_all(&mut self, operator: &Operator, subject: &Subject, values: Vec<Bytes>) -> Result<Vec<Bytes>> {
+    pub(super) fn operate_on_all(
+        &mut self,
+        operator: &Operator,
+        subject: &Subject,
+        values: Vec<Bytes>,
+    ) -> Result<Vec<Bytes>> {
         Ok(match operator {
             Operator::Remove { suffix, longest, pattern } => {
                 let text = self.expand_pattern(pattern)?;
@@ -42,7 +52,11 @@ impl Shell {
                 // bash goes through the characters for `//`, so that of what is empty only `*` replaces something.
                 let skips_empty = *kind == Replace::All && text != b"*";
                 let replace = |value: Bytes| {
-                    if value.is_empty() && skips_empty { value } else { replaced(&pattern, &value, *kind, &replacement) }
+                    if value.is_empty() && skips_empty {
+                        value
+                    } else {
+                        replaced(&pattern, &value, *kind, &replacement)
+                    }
                 };
                 values.into_iter().map(replace).collect()
             }
@@ -73,7 +87,11 @@ impl Shell {
                 out.push(Replacement::Matched);
                 out.push(Replacement::Text(Bytes::new()));
             } else {
-                if active && !quoted && byte == b'\\' && field.text.get(at + 1).is_some_and(|next| b"&\\".contains(next)) {
+                if active
+                    && !quoted
+                    && byte == b'\\'
+                    && field.text.get(at + 1).is_some_and(|next| b"&\\".contains(next))
+                {
                     at += 1;
                     byte = field.text[at];
                 }
@@ -96,7 +114,13 @@ impl Shell {
     }
 
     /// From where to where an offset and a length go.
-    fn range(&mut self, total: i64, end: i64, offset: &Arithmetic, length: Option<&Arithmetic>) -> Result<Option<(usize, usize)>> {
+    fn range(
+        &mut self,
+        total: i64,
+        end: i64,
+        offset: &Arithmetic,
+        length: Option<&Arithmetic>,
+    ) -> Result<Option<(usize, usize)>> {
         let mut from = self.arithmetic(offset)?;
         if from < 0 {
             from += end;
@@ -148,7 +172,8 @@ impl Shell {
             Name::Positional(_) => {}
         }
         let count = i64::try_from(values.len()).unwrap_or(i64::MAX);
-        let end = keys.as_ref().and_then(|keys| keys.last()).map_or(count + i64::from(from_one), |last| last + 1);
+        let end =
+            keys.as_ref().and_then(|keys| keys.last()).map_or(count + i64::from(from_one), |last| last + 1);
         let mut from = self.arithmetic(offset)?;
         if from < 0 {
             from += end;
@@ -172,7 +197,8 @@ impl Shell {
             None => usize::try_from(from).unwrap_or(usize::MAX).saturating_sub(usize::from(from_one)),
         };
         // Of an associative array it takes at least one.
-        let take = length.map_or(usize::MAX, |length| usize::try_from(length).unwrap_or(0).max(usize::from(from_one)));
+        let take = length
+            .map_or(usize::MAX, |length| usize::try_from(length).unwrap_or(0).max(usize::from(from_one)));
         Ok(values.into_iter().skip(skip).take(take).collect())
     }
 
@@ -224,7 +250,9 @@ impl Shell {
             match kind {
                 b'A' => {
                     let Some(variable) = self.variables.get(&name) else { return Ok(Vec::new()) };
-                    let Some(elements) = variable.elements() else { return self.transform_each(kind, subject, values) };
+                    let Some(elements) = variable.elements() else {
+                        return self.transform_each(kind, subject, values);
+                    };
                     let mut out = format!("declare -{} ", variable.flags()).into_bytes();
                     out.extend_from_slice(&name);
                     out.push(b'=');
@@ -237,9 +265,14 @@ impl Shell {
                     if kind == b'k' {
                         return Ok(pairs.flat_map(|(key, value)| [key, value]).collect());
                     }
-                    let shown: Vec<Bytes> = pairs.map(|(key, value)| [key.as_slice(), b" ", &quoted_double(&value)].concat()).collect();
+                    let shown: Vec<Bytes> = pairs
+                        .map(|(key, value)| [key.as_slice(), b" ", &quoted_double(&value)].concat())
+                        .collect();
                     let mut line = shown.join(b" ".as_slice());
-                    if matches!(self.variables.get(&name).map(|variable| &variable.value), Some(Value::Associative(_))) {
+                    if matches!(
+                        self.variables.get(&name).map(|variable| &variable.value),
+                        Some(Value::Associative(_))
+                    ) {
                         line.push(b' ');
                     }
                     return Ok(vec![line]);

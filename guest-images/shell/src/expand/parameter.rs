@@ -12,7 +12,10 @@ use crate::variables::Value;
 pub(super) enum Fetched {
     One(Option<Bytes>),
     /// Of `[@]`, `[*]`, `$@` and `$*`.
-    Many { values: Vec<Bytes>, star: bool },
+    Many {
+        values: Vec<Bytes>,
+        star: bool,
+    },
 }
 
 /// The place that operators like `:=` and `@A` are about.
@@ -25,7 +28,12 @@ pub(super) struct Subject {
 }
 
 impl Shell {
-    pub(super) fn expand_parameter(&mut self, parameter: &Parameter, doubled: bool, fields: &mut Fields) -> Result<()> {
+    pub(super) fn expand_parameter(
+        &mut self,
+        parameter: &Parameter,
+        doubled: bool,
+        fields: &mut Fields,
+    ) -> Result<()> {
         // The most frequent one first.
         if let (Name::Variable(name), None, false, Operator::None) =
             (&parameter.name, &parameter.subscript, parameter.indirect, &parameter.operator)
@@ -40,13 +48,13 @@ impl Shell {
             Operator::Names(kind) => {
                 let Name::Variable(prefix) = &parameter.name else { return Ok(()) };
                 let values = self.names_with_prefix(prefix);
-                self.push_list(values, *kind == b'*', doubled, fields);
+                self.push_list(&values, *kind == b'*', doubled, fields);
                 return Ok(());
             }
             Operator::Keys(kind) => {
                 let Name::Variable(name) = &parameter.name else { return Ok(()) };
                 let values = self.all_keys(name);
-                self.push_list(values, *kind == b'*', doubled, fields);
+                self.push_list(&values, *kind == b'*', doubled, fields);
                 return Ok(());
             }
             _ => {}
@@ -106,7 +114,8 @@ impl Shell {
 
     pub fn expand_subscript(&mut self, name: &[u8], word: &Word) -> Result<Bytes> {
         let (name, _) = self.resolve(name);
-        let associative = matches!(self.variables.get(&name).map(|variable| &variable.value), Some(Value::Associative(_)));
+        let associative =
+            matches!(self.variables.get(&name).map(|variable| &variable.value), Some(Value::Associative(_)));
         let text = self.expand_to_string(word)?;
         if !associative && text.is_empty() {
             return Ok(b"0".to_vec());
@@ -135,7 +144,8 @@ impl Shell {
             return Ok(plain(Name::Variable(text.to_vec())));
         }
         if text.iter().all(u8::is_ascii_digit) && !text.is_empty() {
-            let number = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or(usize::MAX);
+            let number =
+                std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).unwrap_or(usize::MAX);
             return Ok(plain(if number == 0 { Name::Special(b'0') } else { Name::Positional(number) }));
         }
         if let [kind] = text
@@ -187,7 +197,7 @@ impl Shell {
                 letters.sort_unstable_by_key(|letter| (letter.is_ascii_uppercase(), *letter));
                 match self.input {
                     crate::shell::Input::CommandString => letters.push(b'c'),
-                    crate::shell::Input::StandardInput => letters.push(b's'),
+                    crate::shell::Input::Standard => letters.push(b's'),
                     crate::shell::Input::File => {}
                 }
                 letters
@@ -210,7 +220,7 @@ impl Shell {
     }
 
     /// Adds the values of a list, as quotes and `*` or `@` want it.
-    pub(super) fn push_list(&mut self, values: Vec<Bytes>, star: bool, doubled: bool, fields: &mut Fields) {
+    pub(super) fn push_list(&mut self, values: &[Bytes], star: bool, doubled: bool, fields: &mut Fields) {
         if doubled && star {
             let joiner = fields.joiner().to_vec();
             fields.quoted(&values.join(joiner.as_slice()));
@@ -285,7 +295,7 @@ impl Shell {
             }
             Fetched::Many { values, star } => {
                 let values = self.operate_on_all(&parameter.operator, subject, values)?;
-                self.push_list(values, star, doubled, fields);
+                self.push_list(&values, star, doubled, fields);
             }
         }
         Ok(())
@@ -321,7 +331,9 @@ impl Shell {
                 [] => false,
                 [only] => !colon || !only.is_empty(),
                 // `"${*:-x}"` joins them first.
-                _ if *star && colon => values.iter().any(|value| !value.is_empty()) || !fields.joiner().is_empty(),
+                _ if *star && colon => {
+                    values.iter().any(|value| !value.is_empty()) || !fields.joiner().is_empty()
+                }
                 _ => true,
             },
         };
@@ -334,7 +346,7 @@ impl Shell {
         if present {
             match fetched {
                 Fetched::One(value) => self.push_value(&value.unwrap_or_default(), doubled, fields),
-                Fetched::Many { values, star } => self.push_list(values, star, doubled, fields),
+                Fetched::Many { values, star } => self.push_list(&values, star, doubled, fields),
             }
             return Ok(());
         }
@@ -400,7 +412,11 @@ fn bare_text(parameter: &Parameter) -> &[u8] {
     match &parameter.name {
         Name::Variable(name) => name,
         _ => {
-            let text = parameter.text.strip_prefix(b"${").or_else(|| parameter.text.strip_prefix(b"$")).unwrap_or(&parameter.text);
+            let text = parameter
+                .text
+                .strip_prefix(b"${")
+                .or_else(|| parameter.text.strip_prefix(b"$"))
+                .unwrap_or(&parameter.text);
             let length = text.iter().take_while(|byte| byte.is_ascii_digit()).count().max(1);
             &text[..length.min(text.len())]
         }

@@ -7,7 +7,6 @@ use crate::system;
 
 /// How names are compared.
 #[derive(Debug, Clone, Copy)]
-#[allow(clippy::struct_excessive_bools)] // The options of `shopt` that it depends on.
 struct Manner {
     extended: bool,
     dots: bool,
@@ -36,8 +35,10 @@ impl Shell {
         };
         walk(start, components, manner, &mut found);
         if let Some(ignored) = ignored {
-            let patterns: Vec<Pattern> =
-                ignored.split(|&byte| byte == b':').map(|pattern| Pattern::new(pattern, true, false)).collect();
+            let patterns: Vec<Pattern> = ignored
+                .split(|&byte| byte == b':')
+                .map(|pattern| Pattern::new(pattern, true, false))
+                .collect();
             found.retain(|path| {
                 let last = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
                 last != b"." && last != b".." && !patterns.iter().any(|pattern| pattern.matches(path))

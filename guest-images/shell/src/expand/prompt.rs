@@ -45,7 +45,9 @@ impl Shell {
                     let home = self.value_or_empty(b"HOME");
                     let directory = self.value_or_empty(b"PWD");
                     let short = match directory.strip_prefix(home.as_slice()) {
-                        Some(rest) if !home.is_empty() && (rest.is_empty() || rest[0] == b'/') => [b"~", rest].concat(),
+                        Some(rest) if !home.is_empty() && (rest.is_empty() || rest[0] == b'/') => {
+                            [b"~", rest].concat()
+                        }
                         _ => directory,
                     };
                     if letter == b'W' && short != b"~" && short != b"/" {
@@ -60,7 +62,8 @@ impl Shell {
                 b'A' => self.push_time(b"%H:%M", &mut out),
                 b'd' => self.push_time(b"%a %b %d", &mut out),
                 b'0'..=b'7' => {
-                    let (length, _) = super::escape::one(&text[at - 1..], super::escape::Style::Ansi, &mut out);
+                    let (length, _) =
+                        super::escape::one(&text[at - 1..], super::escape::Style::Ansi, &mut out);
                     at += length - 1;
                 }
                 other => out.extend_from_slice(&[b'\\', other]),

@@ -47,7 +47,13 @@ impl Shell {
             }
             AssignedValue::Array(elements) => (OperandValue::Array(elements), word.text.to_vec()),
         };
-        Ok(Operand::Assignment { name: assignment.name.clone(), subscript, append: assignment.append, value, text })
+        Ok(Operand::Assignment {
+            name: assignment.name.clone(),
+            subscript,
+            append: assignment.append,
+            value,
+            text,
+        })
     }
 
     /// An assignment that stands alone.
@@ -78,13 +84,19 @@ impl Shell {
         }
     }
 
-    pub fn assign_one(&mut self, name: &[u8], subscript: Option<&[u8]>, append: bool, value: Bytes) -> Result<()> {
+    pub fn assign_one(
+        &mut self,
+        name: &[u8],
+        subscript: Option<&[u8]>,
+        append: bool,
+        value: Bytes,
+    ) -> Result<()> {
         match subscript {
             Some(subscript) => {
                 let value = if append {
                     let old = self.element_value(name, subscript)?;
                     let (name, _) = self.resolve(name);
-                    self.appended(&name, old, value)?
+                    self.appended(&name, old, &value)?
                 } else {
                     value
                 };
@@ -109,7 +121,7 @@ impl Shell {
                     return Ok(());
                 }
                 let old = self.variable_value(&target);
-                let value = self.appended(&target, old, value)?;
+                let value = self.appended(&target, old, &value)?;
                 self.assign(&target, value)
             }
             None => self.assign(name, value),
@@ -120,7 +132,8 @@ impl Shell {
     pub fn assign_elements(&mut self, name: &[u8], elements: &[Element], append: bool) -> Result<()> {
         let (name, _) = self.resolve(name);
         self.refuse_readonly(&name)?;
-        let associative = matches!(self.variables.get(&name).map(|variable| &variable.value), Some(Value::Associative(_)));
+        let associative =
+            matches!(self.variables.get(&name).map(|variable| &variable.value), Some(Value::Associative(_)));
         if associative {
             return self.assign_pairs(&name, elements, append);
         }
@@ -159,14 +172,16 @@ impl Shell {
                 };
                 let Some(index) = index? else {
                     self.variables.entry(&name).value = Value::Indexed(values);
-                    self.complain(&[b"[".as_slice(), &subscript, b"]=", &value, b": bad array subscript"].concat());
+                    self.complain(
+                        &[b"[".as_slice(), &subscript, b"]=", &value, b": bad array subscript"].concat(),
+                    );
                     return Err(crate::flow::Flow::Discard(1));
                 };
                 next = index;
             }
             let value = if append {
                 let old = values.get(&next).cloned();
-                self.appended(&name, old, value)?
+                self.appended(&name, old, &value)?
             } else {
                 self.converted(&name, value)?
             };
@@ -212,7 +227,7 @@ impl Shell {
         for (key, append, value) in pairs {
             let value = if append {
                 let old = values.get(&key).cloned();
-                self.appended(name, old, value)?
+                self.appended(name, old, &value)?
             } else {
                 self.converted(name, value)?
             };
@@ -231,7 +246,7 @@ impl Shell {
                 let mut value = self.expand_to_string(word)?;
                 if assignment.append {
                     let old = self.variable_value(&assignment.name);
-                    value = self.appended(&assignment.name, old, value)?;
+                    value = self.appended(&assignment.name, old, &value)?;
                 }
                 if self.options.xtrace {
                     self.trace_assignment(&assignment.name, None, false, &value);

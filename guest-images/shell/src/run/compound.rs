@@ -124,7 +124,13 @@ impl Shell {
         }
     }
 
-    fn run_for(&mut self, name: &Bytes, words: Option<&[Word]>, body: &List, command: &Command) -> Result<Status> {
+    fn run_for(
+        &mut self,
+        name: &Bytes,
+        words: Option<&[Word]>,
+        body: &List,
+        command: &Command,
+    ) -> Result<Status> {
         if !crate::bytes::is_name(name) {
             self.complain(&[b"`".as_slice(), name, b"': not a valid identifier"].concat());
             return Ok(1);
@@ -152,7 +158,12 @@ impl Shell {
         Ok(status)
     }
 
-    fn run_arithmetic_for(&mut self, parts: &[Arithmetic; 3], body: &List, command: &Command) -> Result<Status> {
+    fn run_arithmetic_for(
+        &mut self,
+        parts: &[Arithmetic; 3],
+        body: &List,
+        command: &Command,
+    ) -> Result<Status> {
         let mut status = 0;
         let [first, condition, step] = parts;
         let evaluate = |shell: &mut Shell, part: &Arithmetic| -> Result<Option<i64>> {
@@ -189,7 +200,11 @@ impl Shell {
         self.with_context(context, |shell| shell.arithmetic(arithmetic))
     }
 
-    pub fn with_context<T>(&mut self, context: &str, run: impl FnOnce(&mut Shell) -> Result<T>) -> Result<Option<T>> {
+    pub fn with_context<T>(
+        &mut self,
+        context: &str,
+        run: impl FnOnce(&mut Shell) -> Result<T>,
+    ) -> Result<Option<T>> {
         let outer = std::mem::replace(&mut self.arithmetic_context, context.to_owned());
         let result = run(self);
         self.arithmetic_context = outer;
@@ -282,7 +297,8 @@ impl Shell {
     /// In columns that fit the terminal, filled from the top.
     fn show_menu(&mut self, values: &[Bytes]) {
         let digits = values.len().to_string().len();
-        let columns = self.variable_value(b"COLUMNS").and_then(|value| crate::bytes::decimal(&value)).unwrap_or(80);
+        let columns =
+            self.variable_value(b"COLUMNS").and_then(|value| crate::bytes::decimal(&value)).unwrap_or(80);
         let widest = values.iter().map(|value| crate::bytes::char_count(value)).max().unwrap_or(0);
         let cell = widest + digits + 4;
         let fit = (usize::try_from(columns).unwrap_or(80) / cell).max(1);

@@ -3,7 +3,8 @@
 use super::Shell;
 use crate::flow::{Flow, Result, Status};
 use crate::syntax::ast::{
-    Argument, Bytes, Command, Kind, Name, Operation, Operator, Part, Redirect, RedirectTarget, Simple, Subscript, Word,
+    Argument, Bytes, Command, Kind, Name, Operation, Operator, Part, Redirect, RedirectTarget, Simple,
+    Subscript, Word,
 };
 use crate::system::{self, Access, Mapping, Program, errno};
 
@@ -47,7 +48,11 @@ impl Shell {
                 folder => [folder, b"/", name].concat(),
             };
             if system::metadata(&candidate).is_some_and(|metadata| !metadata.is_directory()) {
-                if system::may(&candidate, Access::Execute) { found.push(candidate) } else { refused.push(candidate) }
+                if system::may(&candidate, Access::Execute) {
+                    found.push(candidate);
+                } else {
+                    refused.push(candidate);
+                }
             }
         }
         if found.is_empty() {
@@ -66,10 +71,16 @@ impl Shell {
                 self.report_signal(process, ended);
                 Ok(ended.status())
             }
-            Err(127) if self.functions.contains_key(b"command_not_found_handle".as_slice()) && !arguments[0].contains(&b'/') => {
+            Err(127)
+                if self.functions.contains_key(b"command_not_found_handle".as_slice())
+                    && !arguments[0].contains(&b'/') =>
+            {
                 let mut handled = vec![b"command_not_found_handle".to_vec()];
                 handled.extend_from_slice(arguments);
-                let Some(function) = self.functions.get(b"command_not_found_handle".as_slice()).cloned() else { return Ok(127) };
+                let Some(function) = self.functions.get(b"command_not_found_handle".as_slice()).cloned()
+                else {
+                    return Ok(127);
+                };
                 self.call_function(&function, handled)
             }
             Err(status) => Ok(status),
@@ -77,7 +88,11 @@ impl Shell {
     }
 
     /// Starts a program; says what is wrong when that fails.
-    pub fn start_external(&mut self, arguments: &[Bytes], mappings: &[Mapping]) -> std::result::Result<u32, Status> {
+    pub fn start_external(
+        &mut self,
+        arguments: &[Bytes],
+        mappings: &[Mapping],
+    ) -> std::result::Result<u32, Status> {
         self.flush_to(1);
         let Some(path) = self.find_program(&arguments[0]) else {
             if !self.functions.contains_key(b"command_not_found_handle".as_slice()) {
@@ -93,7 +108,13 @@ impl Shell {
         started.map_err(|error| self.explain_start(&arguments[0], &path, error))
     }
 
-    fn start_file(&mut self, path: &[u8], arguments: &[Bytes], environment: &[Bytes], mappings: &[Mapping]) -> system::Result<u32> {
+    fn start_file(
+        &mut self,
+        path: &[u8],
+        arguments: &[Bytes],
+        environment: &[Bytes],
+        mappings: &[Mapping],
+    ) -> system::Result<u32> {
         let program = Program { path, arguments, environment, descriptors: mappings };
         match system::spawn(&program) {
             // A text without `#!` is a script of this shell.
@@ -101,7 +122,12 @@ impl Shell {
                 let mut with_shell = vec![self.program.clone(), path.to_vec()];
                 with_shell.extend_from_slice(&arguments[1..]);
                 let shell = self.program.clone();
-                system::spawn(&Program { path: &shell, arguments: &with_shell, environment, descriptors: mappings })
+                system::spawn(&Program {
+                    path: &shell,
+                    arguments: &with_shell,
+                    environment,
+                    descriptors: mappings,
+                })
             }
             other => other,
         }
@@ -184,7 +210,12 @@ impl Shell {
     }
 
     /// The same with redirections: they are done here, with the ends of the pipes in place, and undone.
-    fn start_redirected_stage(&mut self, stage: &Command, mappings: &[Mapping], words: &[Bytes]) -> std::result::Result<u32, Status> {
+    fn start_redirected_stage(
+        &mut self,
+        stage: &Command,
+        mappings: &[Mapping],
+        words: &[Bytes],
+    ) -> std::result::Result<u32, Status> {
         let mut kept = Vec::new();
         for mapping in mappings {
             let copy = if self.descriptors.open.contains(&mapping.to) {
@@ -231,8 +262,12 @@ impl Shell {
         }
         match &redirect.operation {
             Operation::DuplicateOutput(word) | Operation::DuplicateInput(word) => plain(word),
-            Operation::Read(word) | Operation::Write(word) | Operation::Append(word) | Operation::Both { word, .. } => {
-                plain(word) && system::metadata(&word.text).is_none_or(|found| found.kind != system::FileKind::Pipe)
+            Operation::Read(word)
+            | Operation::Write(word)
+            | Operation::Append(word)
+            | Operation::Both { word, .. } => {
+                plain(word)
+                    && system::metadata(&word.text).is_none_or(|found| found.kind != system::FileKind::Pipe)
             }
             Operation::HereDocument(document) => document.body.get().is_some_and(is_pure_word),
             Operation::HereString(word) => is_pure_word(word),
@@ -248,7 +283,9 @@ impl Shell {
         if !simple.assignments.is_empty() || self.options.nounset || self.shopt.failglob {
             return false;
         }
-        if self.traps.has(crate::traps::Event::Debug) || self.functions.contains_key(b"command_not_found_handle".as_slice()) {
+        if self.traps.has(crate::traps::Event::Debug)
+            || self.functions.contains_key(b"command_not_found_handle".as_slice())
+        {
             return false;
         }
         if !stage.redirects.iter().all(|redirect| self.is_harmless(redirect)) {
@@ -273,7 +310,12 @@ impl Shell {
     }
 
     /// `exec program`: this shell becomes it, as far as anyone sees.
-    pub fn replace(&mut self, arguments: &[Bytes], environment: Option<Vec<Bytes>>, shown: Option<Bytes>) -> Result<Status> {
+    pub fn replace(
+        &mut self,
+        arguments: &[Bytes],
+        environment: Option<Vec<Bytes>>,
+        shown: Option<Bytes>,
+    ) -> Result<Status> {
         self.flush_to(1);
         let Some(path) = self.find_program(&arguments[0]) else {
             self.complain(&[b"exec: ", arguments[0].as_slice(), b": not found"].concat());
@@ -305,9 +347,13 @@ impl Shell {
             }
             Err(error) => {
                 if system::is_directory(&path) {
-                    self.complain(&[b"exec: ", name.as_slice(), b": cannot execute: Is a directory"].concat());
+                    self.complain(
+                        &[b"exec: ", name.as_slice(), b": cannot execute: Is a directory"].concat(),
+                    );
                 } else {
-                    self.complain(&[b"exec: ", name.as_slice(), b": cannot execute: ", &error.message()].concat());
+                    self.complain(
+                        &[b"exec: ", name.as_slice(), b": cannot execute: ", &error.message()].concat(),
+                    );
                 }
                 self.exec_failed(if error == errno::NOENT { 127 } else { 126 })
             }
@@ -342,7 +388,9 @@ fn is_pure(parts: &[Part]) -> bool {
         Part::Parameter(parameter) => {
             let plain_name = match &parameter.name {
                 // These differ from process to process, or change by being read.
-                Name::Variable(name) => !matches!(name.as_slice(), b"BASHPID" | b"RANDOM" | b"SRANDOM" | b"BASH_SUBSHELL"),
+                Name::Variable(name) => {
+                    !matches!(name.as_slice(), b"BASHPID" | b"RANDOM" | b"SRANDOM" | b"BASH_SUBSHELL")
+                }
                 _ => true,
             };
             let plain_subscript = matches!(&parameter.subscript, None | Some(Subscript::All(_)));
@@ -350,7 +398,9 @@ fn is_pure(parts: &[Part]) -> bool {
                 Operator::None | Operator::Length | Operator::Keys(_) | Operator::Names(_) => true,
                 Operator::Test { kind: b'-' | b'+', word, .. } => is_pure(&word.parts),
                 Operator::Remove { pattern, .. } => is_pure(&pattern.parts),
-                Operator::Replace { pattern, replacement, .. } => is_pure(&pattern.parts) && is_pure(&replacement.parts),
+                Operator::Replace { pattern, replacement, .. } => {
+                    is_pure(&pattern.parts) && is_pure(&replacement.parts)
+                }
                 _ => false,
             };
             plain_name && plain_subscript && plain_operator && !parameter.indirect

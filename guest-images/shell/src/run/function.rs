@@ -10,7 +10,8 @@ use crate::traps::Event;
 
 impl Shell {
     pub fn call_function(&mut self, function: &Rc<Function>, mut arguments: Vec<Bytes>) -> Result<Status> {
-        let limit = self.variable_value(b"FUNCNEST").and_then(|limit| crate::bytes::decimal(&limit)).unwrap_or(0);
+        let limit =
+            self.variable_value(b"FUNCNEST").and_then(|limit| crate::bytes::decimal(&limit)).unwrap_or(0);
         if limit > 0 && i64::try_from(self.calls.len()).unwrap_or(i64::MAX) >= limit {
             let message = format!(": maximum function nesting level exceeded ({limit})");
             self.complain(&[function.name.as_slice(), message.as_bytes()].concat());

@@ -96,7 +96,10 @@ impl Shell {
         self.status = status;
         let checked = match pipeline.stages.as_slice() {
             [command] => {
-                matches!(command.kind, Kind::Simple(_) | Kind::Arithmetic(_) | Kind::Test(_) | Kind::Subshell(_))
+                matches!(
+                    command.kind,
+                    Kind::Simple(_) | Kind::Arithmetic(_) | Kind::Test(_) | Kind::Subshell(_)
+                )
             }
             _ => true,
         };
@@ -120,7 +123,6 @@ impl Shell {
     }
 
     pub fn run_command(&mut self, command: &Command) -> Result<Status> {
-        self.run_traps()?;
         self.line = command.line;
         self.depth += 1;
         if self.depth > DEPTH_MAX {
@@ -139,6 +141,7 @@ impl Shell {
         }
         let status = status?;
         self.status = status;
+        self.run_traps()?;
         Ok(status)
     }
 

@@ -119,18 +119,20 @@ impl Shell {
             mappings.retain(|mapping| mapping.to != 0);
             mappings.push(Mapping { from: fd, to: 0 });
         }
-        let simple = match (&item.first.stages[..], item.rest.is_empty(), item.first.negated, item.first.timed) {
-            ([stage], true, false, None) => {
-                self.start_simple_stage(stage, &[Mapping { from: null.unwrap_or(0), to: 0 }])
-            }
-            _ => None,
-        };
+        let simple =
+            match (&item.first.stages[..], item.rest.is_empty(), item.first.negated, item.first.timed) {
+                ([stage], true, false, None) => {
+                    self.start_simple_stage(stage, &[Mapping { from: null.unwrap_or(0), to: 0 }])
+                }
+                _ => None,
+            };
         let started = match simple {
             Some(started) => started,
             None => self
                 .fork(&mappings, |shell| {
                     shell.traps.set(crate::traps::Event::Signal(2), Some(Vec::new()));
-                    match (&item.first.stages[..], item.rest.is_empty(), item.first.negated, item.first.timed) {
+                    match (&item.first.stages[..], item.rest.is_empty(), item.first.negated, item.first.timed)
+                    {
                         ([Command { kind: Kind::Subshell(list), redirects, .. }], true, false, None) => {
                             match shell.redirect(redirects) {
                                 Ok(_) => shell.run_list(list),

@@ -27,7 +27,9 @@ impl Shell {
         }
         let arguments: Vec<Bytes> = operands.iter().map(Operand::text).collect();
         // `exec` without a command leaves the redirections as they are.
-        let permanent = arguments[0] == b"exec" && arguments.len() == 1 && !self.functions.contains_key(b"exec".as_slice());
+        let permanent = arguments[0] == b"exec"
+            && arguments.len() == 1
+            && !self.functions.contains_key(b"exec".as_slice());
         let traced = self.options.xtrace;
         let saved = match self.redirect(&command.redirects) {
             Ok(saved) => saved,
@@ -150,7 +152,12 @@ impl Shell {
     }
 
     /// Runs a builtin; what it wrote goes out when it ends.
-    pub fn run_builtin(&mut self, builtin: Builtin, arguments: &[Bytes], operands: &[Operand]) -> Result<Status> {
+    pub fn run_builtin(
+        &mut self,
+        builtin: Builtin,
+        arguments: &[Bytes],
+        operands: &[Operand],
+    ) -> Result<Status> {
         let outer = self.builtin.replace(builtin.name);
         let result = match builtin.run {
             builtins::Run::Plain(run) => run(self, arguments),
@@ -159,7 +166,11 @@ impl Shell {
         self.builtin = outer;
         let status = match result {
             // What a builtin assigns and must not ends only the builtin.
-            Err(Flow::Discard(status)) if !matches!(builtin.name, "eval" | "source" | "." | "command" | "builtin") => Ok(status),
+            Err(Flow::Discard(status))
+                if !matches!(builtin.name, "eval" | "source" | "." | "command" | "builtin") =>
+            {
+                Ok(status)
+            }
             other => other,
         };
         if !self.out.is_empty() && !self.flush_to(1) {

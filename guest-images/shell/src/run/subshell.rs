@@ -118,7 +118,9 @@ impl Shell {
         let (reading, writing) = match descriptors::pipe() {
             Ok(ends) => ends,
             Err(error) => {
-                self.complain(&[b"cannot make pipe for command substitution: ".as_slice(), &error.message()].concat());
+                self.complain(
+                    &[b"cannot make pipe for command substitution: ".as_slice(), &error.message()].concat(),
+                );
                 return Err(Flow::Exit(1));
             }
         };
@@ -130,7 +132,12 @@ impl Shell {
             shell.trace_depth += 1;
             match list.items.as_slice() {
                 // One subshell is enough.
-                [item] if item.rest.is_empty() && !item.background && !item.first.negated && item.first.timed.is_none() => {
+                [item]
+                    if item.rest.is_empty()
+                        && !item.background
+                        && !item.first.negated
+                        && item.first.timed.is_none() =>
+                {
                     match item.first.stages.as_slice() {
                         [command] if command.redirects.is_empty() => match &command.kind {
                             Kind::Subshell(list) => {
@@ -165,7 +172,9 @@ impl Shell {
     fn read_file_substitution(&mut self, list: &List) -> Result<Option<Bytes>> {
         let [item] = list.items.as_slice() else { return Ok(None) };
         let [command] = item.first.stages.as_slice() else { return Ok(None) };
-        let ([redirect], Kind::Simple(simple)) = (command.redirects.as_slice(), &command.kind) else { return Ok(None) };
+        let ([redirect], Kind::Simple(simple)) = (command.redirects.as_slice(), &command.kind) else {
+            return Ok(None);
+        };
         let (RedirectTarget::Default, Operation::Read(word)) = (&redirect.target, &redirect.operation) else {
             return Ok(None);
         };
@@ -199,7 +208,9 @@ impl Shell {
         let (reading, writing) = match ends {
             Ok(ends) => ends,
             Err(error) => {
-                self.complain(&[b"cannot make pipe for process substitution: ".as_slice(), &error.message()].concat());
+                self.complain(
+                    &[b"cannot make pipe for process substitution: ".as_slice(), &error.message()].concat(),
+                );
                 return Err(Flow::Discard(1));
             }
         };

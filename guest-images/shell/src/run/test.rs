@@ -86,7 +86,10 @@ impl Shell {
 
     fn trace_binary(&mut self, left: &[u8], operator: &[u8], right: &[u8]) {
         if self.options.xtrace {
-            self.trace_line(&[b"[[ ", shown(left).as_slice(), b" ", operator, b" ", &shown_pattern(right), b" ]]"].concat());
+            self.trace_line(
+                &[b"[[ ", shown(left).as_slice(), b" ", operator, b" ", &shown_pattern(right), b" ]]"]
+                    .concat(),
+            );
         }
     }
 
@@ -115,7 +118,10 @@ impl Shell {
         let groups = regex.find(text);
         let values: Vec<Bytes> = match &groups {
             None => Vec::new(),
-            Some(groups) => groups.iter().map(|group| group.map(|(from, to)| text[from..to].to_vec()).unwrap_or_default()).collect(),
+            Some(groups) => groups
+                .iter()
+                .map(|group| group.map(|(from, to)| text[from..to].to_vec()).unwrap_or_default())
+                .collect(),
         };
         self.set_array(b"BASH_REMATCH", values).ok();
         Ok(Some(groups.is_some()))
@@ -129,9 +135,14 @@ impl Shell {
             b'a' | b'e' => self.file_exists(value),
             b'f' => kind(FileKind::Regular),
             b'd' => kind(FileKind::Directory),
-            b'L' | b'h' => system::link_metadata(value).is_some_and(|metadata| metadata.kind == FileKind::Link),
+            b'L' | b'h' => {
+                system::link_metadata(value).is_some_and(|metadata| metadata.kind == FileKind::Link)
+            }
             b'p' => match device_fd(value) {
-                Some(fd) => self.descriptors.open.contains(&fd) && system::metadata(value).is_some_and(|found| found.kind == FileKind::Pipe),
+                Some(fd) => {
+                    self.descriptors.open.contains(&fd)
+                        && system::metadata(value).is_some_and(|found| found.kind == FileKind::Pipe)
+                }
                 None => kind(FileKind::Pipe),
             },
             b'S' => kind(FileKind::Socket),
@@ -147,12 +158,15 @@ impl Shell {
             b'O' => system::metadata(value).is_some_and(|metadata| metadata.owner.0 == system::user()),
             b'G' => system::metadata(value).is_some_and(|metadata| metadata.owner.1 == system::group()),
             b'N' => system::metadata(value).is_some_and(|metadata| metadata.modified > metadata.accessed),
-            b't' => crate::bytes::decimal(value).and_then(|fd| u32::try_from(fd).ok()).is_some_and(system::is_terminal),
+            b't' => crate::bytes::decimal(value)
+                .and_then(|fd| u32::try_from(fd).ok())
+                .is_some_and(system::is_terminal),
             b'o' => self.options.get(&crate::bytes::text(value)).unwrap_or(false),
             b'v' => self.is_set(value)?,
-            b'R' => {
-                self.variables.get(value).is_some_and(|variable| variable.attributes.nameref && variable.first().is_some())
-            }
+            b'R' => self
+                .variables
+                .get(value)
+                .is_some_and(|variable| variable.attributes.nameref && variable.first().is_some()),
             _ => false,
         })
     }
@@ -175,7 +189,9 @@ impl Shell {
             return Ok(self.element_value(&name, &subscript)?.is_some());
         }
         if name.iter().all(u8::is_ascii_digit) && !name.is_empty() {
-            let number = crate::bytes::decimal(name).and_then(|number| usize::try_from(number).ok()).unwrap_or(usize::MAX);
+            let number = crate::bytes::decimal(name)
+                .and_then(|number| usize::try_from(number).ok())
+                .unwrap_or(usize::MAX);
             return Ok(number <= self.positional.len());
         }
         Ok(self.variable_value(name).is_some())

@@ -2,8 +2,8 @@
 
 use super::Shell;
 use crate::flow::{Flow, Result, Status};
-use crate::syntax::{Parser, SyntaxError};
 use crate::syntax::ast::Bytes;
+use crate::syntax::{Parser, SyntaxError};
 
 impl Shell {
     /// Runs a text that is part of a script, as `eval` does: an error in an expansion ends the text only.

@@ -35,7 +35,10 @@ impl Shell {
         out.extend_from_slice(line);
         out.push(b'\n');
         let target = self.variable_value(b"BASH_XTRACEFD").and_then(|fd| crate::bytes::decimal(&fd));
-        let fd = target.and_then(|fd| u32::try_from(fd).ok()).filter(|fd| self.descriptors.open.contains(fd)).unwrap_or(2);
+        let fd = target
+            .and_then(|fd| u32::try_from(fd).ok())
+            .filter(|fd| self.descriptors.open.contains(fd))
+            .unwrap_or(2);
         system::write_all(fd, &out).ok();
     }
 
@@ -49,16 +52,25 @@ impl Shell {
             .iter()
             .map(|operand| match operand {
                 Operand::Text(text) => shown(text),
-                Operand::Assignment { name, append, value: super::assign::OperandValue::Scalar(value), .. } => {
-                    [name.as_slice(), if *append { b"+=" } else { b"=" }, &quoted_for_set(value)].concat()
-                }
+                Operand::Assignment {
+                    name,
+                    append,
+                    value: super::assign::OperandValue::Scalar(value),
+                    ..
+                } => [name.as_slice(), if *append { b"+=" } else { b"=" }, &quoted_for_set(value)].concat(),
                 Operand::Assignment { text, .. } => text.clone(),
             })
             .collect();
         self.trace_line(&words.join(b" ".as_slice()));
     }
 
-    pub(super) fn trace_assignment(&mut self, name: &[u8], subscript: Option<&[u8]>, append: bool, value: &[u8]) {
+    pub(super) fn trace_assignment(
+        &mut self,
+        name: &[u8],
+        subscript: Option<&[u8]>,
+        append: bool,
+        value: &[u8],
+    ) {
         let mut line = name.to_vec();
         if let Some(subscript) = subscript {
             line = [line.as_slice(), b"[", subscript, b"]"].concat();

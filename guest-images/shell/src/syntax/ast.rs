@@ -161,7 +161,10 @@ pub enum Operation {
     Append(Word),
     ReadWrite(Word),
     /// `&>` and `&>>`.
-    Both { append: bool, word: Word },
+    Both {
+        append: bool,
+        word: Word,
+    },
     DuplicateInput(Word),
     DuplicateOutput(Word),
     HereString(Word),
@@ -199,7 +202,10 @@ pub enum Part {
     Command(Rc<Substitution>),
     Arithmetic(Rc<Arithmetic>),
     /// `<( )` reads from the list, `>( )` writes to it.
-    Process { reads: bool, list: Rc<List> },
+    Process {
+        reads: bool,
+        list: Rc<List>,
+    },
     /// `~` or `~name`.
     Tilde(Bytes),
     /// `${ ... }` that is no parameter expansion; an error when it is reached.
@@ -251,12 +257,31 @@ pub enum Operator {
     None,
     Length,
     /// `-`, `=`, `?` or `+`; with a colon an empty value counts as unset.
-    Test { kind: u8, colon: bool, word: Word },
-    Remove { suffix: bool, longest: bool, pattern: Word },
-    Replace { kind: Replace, pattern: Word, replacement: Word },
-    Substring { offset: Arithmetic, length: Option<Arithmetic> },
+    Test {
+        kind: u8,
+        colon: bool,
+        word: Word,
+    },
+    Remove {
+        suffix: bool,
+        longest: bool,
+        pattern: Word,
+    },
+    Replace {
+        kind: Replace,
+        pattern: Word,
+        replacement: Word,
+    },
+    Substring {
+        offset: Arithmetic,
+        length: Option<Arithmetic>,
+    },
     /// `^` or `,`, once or for all characters.
-    Case { kind: u8, all: bool, pattern: Option<Word> },
+    Case {
+        kind: u8,
+        all: bool,
+        pattern: Option<Word>,
+    },
     Transform(u8),
     /// `${!name[@]}`.
     Keys(u8),

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use super::ast::{
-    Argument, AssignedValue, Assignment, Bytes, Command, Connector, Element, Function, Item, Kind, List, Operation, Pipeline,
-    Redirect, RedirectTarget, Simple, TimeStyle, Word,
+    Argument, AssignedValue, Assignment, Bytes, Command, Connector, Element, Function, Item, Kind, List,
+    Operation, Pipeline, Redirect, RedirectTarget, Simple, TimeStyle, Word,
 };
 use super::token::Token;
 use super::words::Context;
@@ -127,7 +127,10 @@ impl Parser {
     fn ends_pipeline(token: &Token) -> bool {
         match token {
             Token::Newline | Token::End => true,
-            Token::Operator(operator) => !matches!(*operator, "(" | "<" | ">" | "<<" | ">>" | "<<<" | "<<-" | ">&" | "<&" | "<>" | ">|" | "&>" | "&>>"),
+            Token::Operator(operator) => !matches!(
+                *operator,
+                "(" | "<" | ">" | "<<" | ">>" | "<<<" | "<<-" | ">&" | "<&" | "<>" | ">|" | "&>" | "&>>"
+            ),
             _ => false,
         }
     }
@@ -205,7 +208,8 @@ impl Parser {
             let Token::Word(word) = self.peek()? else { return Ok(()) };
             let name: Bytes = word.text.to_vec();
             let start = self.token_start();
-            let Some(value) = self.settings.aliases.as_ref().and_then(|aliases| aliases.get(&name)).cloned() else {
+            let Some(value) = self.settings.aliases.as_ref().and_then(|aliases| aliases.get(&name)).cloned()
+            else {
                 return Ok(());
             };
             if self.alias_spans.iter().any(|(active, end)| *active == name && start < *end) {
@@ -268,7 +272,10 @@ impl Parser {
                 let start = self.at;
                 if let Some(assignment) = self.assignment()? {
                     let text = self.slice(start);
-                    simple.arguments.push(Argument::Assignment(assignment, Word { parts: Vec::new(), text, braces: false }));
+                    simple.arguments.push(Argument::Assignment(
+                        assignment,
+                        Word { parts: Vec::new(), text, braces: false },
+                    ));
                     continue;
                 }
             } else if simple.arguments.len() == 1
@@ -279,7 +286,9 @@ impl Parser {
             self.take()?;
             simple.arguments.push(Argument::Word(word));
             if simple.arguments.len() == 1 && simple.assignments.is_empty() && self.peek()?.is_operator("(") {
-                let Some(Argument::Word(name)) = simple.arguments.pop() else { unreachable!("it was just pushed") };
+                let Some(Argument::Word(name)) = simple.arguments.pop() else {
+                    unreachable!("it was just pushed")
+                };
                 return self.function_behind_name(&name);
             }
         }
@@ -351,7 +360,11 @@ impl Parser {
             self.at += 1;
             let elements = self.array_elements()?;
             if self.here() != Some(b')') {
-                return Err(if self.here().is_none() { self.unclosed(opening, ")") } else { self.unexpected_here() });
+                return Err(if self.here().is_none() {
+                    self.unclosed(opening, ")")
+                } else {
+                    self.unexpected_here()
+                });
             }
             self.at += 1;
             AssignedValue::Array(elements)
@@ -426,7 +439,10 @@ impl Parser {
             _ => return Ok(None),
         }
         let Token::Operator(operator) = *self.peek()? else { return Err(self.unexpected_here()) };
-        if !matches!(operator, "<" | ">" | ">|" | ">>" | "<>" | "<&" | ">&" | "&>" | "&>>" | "<<<" | "<<" | "<<-") {
+        if !matches!(
+            operator,
+            "<" | ">" | ">|" | ">>" | "<>" | "<&" | ">&" | "&>" | "&>>" | "<<<" | "<<" | "<<-"
+        ) {
             return Ok(None);
         }
         self.take()?;

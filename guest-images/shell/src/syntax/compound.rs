@@ -218,7 +218,10 @@ impl Parser {
             }
             self.take()?;
             let body = self.list_until(&|token| {
-                token.is("esac") || token.is_operator(";;") || token.is_operator(";&") || token.is_operator(";;&")
+                token.is("esac")
+                    || token.is_operator(";;")
+                    || token.is_operator(";&")
+                    || token.is_operator(";;&")
             })?;
             let end = match self.peek()? {
                 Token::Operator(";&") => ArmEnd::FallThrough,

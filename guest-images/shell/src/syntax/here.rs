@@ -11,7 +11,8 @@ impl Parser {
         let mut plain = Bytes::new();
         let mut quoted = false;
         unquoted(&delimiter.parts, &mut plain, &mut quoted);
-        let document = Rc::new(HereDocument { delimiter: plain, quoted, strip_tabs, body: std::cell::OnceCell::new() });
+        let document =
+            Rc::new(HereDocument { delimiter: plain, quoted, strip_tabs, body: std::cell::OnceCell::new() });
         self.pending.push(document.clone());
         document
     }
@@ -63,7 +64,10 @@ impl Parser {
                 return body;
             }
             // Inside `$( )` the delimiter may be followed by the closing parenthesis.
-            if self.substitutions > 0 && bare.starts_with(&document.delimiter) && !document.delimiter.is_empty() {
+            if self.substitutions > 0
+                && bare.starts_with(&document.delimiter)
+                && !document.delimiter.is_empty()
+            {
                 let rest = &bare[document.delimiter.len()..];
                 if rest.first() == Some(&b')') {
                     let back = rest.len() + usize::from(ended);
@@ -94,7 +98,7 @@ fn ends_with_odd_backslash(line: &[u8]) -> bool {
 fn unquoted(parts: &[Part], plain: &mut Bytes, quoted: &mut bool) {
     for part in parts {
         match part {
-            Part::Literal(text) => plain.extend_from_slice(text),
+            Part::Literal(text) | Part::Bad(text) => plain.extend_from_slice(text),
             Part::Quoted(text) => {
                 *quoted = true;
                 plain.extend_from_slice(text);
@@ -108,7 +112,6 @@ fn unquoted(parts: &[Part], plain: &mut Bytes, quoted: &mut bool) {
                 plain.extend_from_slice(text);
             }
             Part::Parameter(parameter) => plain.extend_from_slice(&parameter.text),
-            Part::Bad(text) => plain.extend_from_slice(text),
             Part::Command(_) | Part::Arithmetic(_) | Part::Process { .. } => {}
         }
     }

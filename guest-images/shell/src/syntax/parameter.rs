@@ -32,7 +32,13 @@ impl Parser {
             return None;
         };
         let text = self.slice(start);
-        Some(Part::Parameter(Rc::new(Parameter { name, subscript: None, indirect: false, operator: Operator::None, text })))
+        Some(Part::Parameter(Rc::new(Parameter {
+            name,
+            subscript: None,
+            indirect: false,
+            operator: Operator::None,
+            text,
+        })))
     }
 
     /// `${...}`.
@@ -90,7 +96,9 @@ impl Parser {
             let next = self.byte(self.at + 1);
             let about_count = match next {
                 Some(b'}') => true,
-                Some(b':' | b'%' | b'=' | b'+' | b'/' | b'-' | b'?' | b'#' | b'@') => self.byte(self.at + 2) != Some(b'}'),
+                Some(b':' | b'%' | b'=' | b'+' | b'/' | b'-' | b'?' | b'#' | b'@') => {
+                    self.byte(self.at + 2) != Some(b'}')
+                }
                 _ => false,
             };
             if !about_count {
@@ -104,7 +112,9 @@ impl Parser {
             }
         }
         let mut indirect = false;
-        if self.here() == Some(b'!') && !matches!(self.byte(self.at + 1), Some(b'}' | b':' | b'-' | b'=' | b'+')) {
+        if self.here() == Some(b'!')
+            && !matches!(self.byte(self.at + 1), Some(b'}' | b':' | b'-' | b'=' | b'+'))
+        {
             indirect = true;
             self.at += 1;
             // `${!#}` is the last argument.
@@ -243,7 +253,8 @@ impl Parser {
                     self.at += 1;
                 }
                 // `${x///y}` replaces slashes.
-                let lead = kind == Replace::All && self.here() == Some(b'/') && self.byte(self.at + 1) == Some(b'/');
+                let lead =
+                    kind == Replace::All && self.here() == Some(b'/') && self.byte(self.at + 1) == Some(b'/');
                 let pattern = if lead {
                     self.at += 1;
                     Word { parts: vec![Part::Quoted(b"/".to_vec())], text: b"/"[..].into(), braces: false }
@@ -264,7 +275,11 @@ impl Parser {
                 let all = second == Some(first);
                 self.at += if all { 2 } else { 1 };
                 let pattern = self.pattern(Context::Operand)?;
-                Operator::Case { kind: first, all, pattern: Some(pattern).filter(|word| !word.parts.is_empty()) }
+                Operator::Case {
+                    kind: first,
+                    all,
+                    pattern: Some(pattern).filter(|word| !word.parts.is_empty()),
+                }
             }
             b'@' => match second {
                 Some(kind @ (b'Q' | b'E' | b'P' | b'A' | b'a' | b'U' | b'u' | b'L' | b'K' | b'k')) => {

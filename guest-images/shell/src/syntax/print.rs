@@ -1,8 +1,8 @@
 //! Functions as `declare -f` and `type` show them.
 
 use super::ast::{
-    Argument, Arm, ArmEnd, AssignedValue, Assignment, Bytes, Command, Connector, Function, HereDocument, Item, Kind, List, Operation,
-    Pipeline, Redirect, RedirectTarget, Test, TimeStyle, Word,
+    Argument, Arm, ArmEnd, AssignedValue, Assignment, Bytes, Command, Connector, Function, HereDocument,
+    Item, Kind, List, Operation, Pipeline, Redirect, RedirectTarget, Test, TimeStyle, Word,
 };
 use std::rc::Rc;
 
@@ -345,7 +345,10 @@ impl Printer {
                 RedirectTarget::Default => {}
                 RedirectTarget::Number(number) => {
                     let default = match &redirect.operation {
-                        Operation::Read(_) | Operation::HereString(_) | Operation::HereDocument(_) | Operation::ReadWrite(_) => 0,
+                        Operation::Read(_)
+                        | Operation::HereString(_)
+                        | Operation::HereDocument(_)
+                        | Operation::ReadWrite(_) => 0,
                         Operation::Write(_) | Operation::Append(_) | Operation::Clobber(_) => 1,
                         _ => u32::MAX,
                     };
@@ -404,7 +407,9 @@ fn assignment(assignment: &Assignment) -> Bytes {
             let words: Vec<Bytes> = elements
                 .iter()
                 .map(|element| match &element.subscript {
-                    Some(subscript) => [b"[".as_slice(), &subscript.text, b"]=", &element.value.text].concat(),
+                    Some(subscript) => {
+                        [b"[".as_slice(), &subscript.text, b"]=", &element.value.text].concat()
+                    }
                     None => element.value.text.to_vec(),
                 })
                 .collect();

@@ -199,7 +199,10 @@ impl Parser {
         message.push(b'\'');
         let line = self.line_at(start);
         let begin = self.text[..start].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        let end = self.text[start..].iter().position(|&byte| byte == b'\n').map_or(self.text.len(), |at| start + at);
+        let end = self.text[start..]
+            .iter()
+            .position(|&byte| byte == b'\n')
+            .map_or(self.text.len(), |at| start + at);
         let shown = Some(self.text[begin..end].to_vec());
         SyntaxError { message, line, shown, incomplete: false }
     }

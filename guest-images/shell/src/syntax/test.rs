@@ -16,7 +16,8 @@ impl Parser {
         let word = self.test_word(Context::Command)?;
         if &*word.text != b"]]" {
             let mut error = self.error(b"");
-            error.message = [b"syntax error in conditional expression: unexpected token `", &*word.text, b"'"].concat();
+            error.message =
+                [b"syntax error in conditional expression: unexpected token `", &*word.text, b"'"].concat();
             return Err(error);
         }
         self.depth -= 1;
@@ -88,7 +89,8 @@ impl Parser {
         if &*first.text == b"]]" {
             return Err(self.unexpected_test(b"]]"));
         }
-        if first.text.len() == 2 && first.text[0] == b'-' && UNARY.contains(&first.text[1]) && is_bare(&first) {
+        if first.text.len() == 2 && first.text[0] == b'-' && UNARY.contains(&first.text[1]) && is_bare(&first)
+        {
             self.skip_blanks();
             let start = self.at;
             if self.here().is_none_or(|byte| b")\n&|;<>".contains(&byte)) {
@@ -119,7 +121,9 @@ impl Parser {
             }
             b"=~" => Context::Regex,
             b"==" | b"=" | b"!=" => Context::Pattern,
-            b"-eq" | b"-ne" | b"-lt" | b"-le" | b"-gt" | b"-ge" | b"-nt" | b"-ot" | b"-ef" => Context::Command,
+            b"-eq" | b"-ne" | b"-lt" | b"-le" | b"-gt" | b"-ge" | b"-nt" | b"-ot" | b"-ef" => {
+                Context::Command
+            }
             _ => {
                 let mut error = self.error(b"");
                 error.message = b"conditional binary operator expected".to_vec();

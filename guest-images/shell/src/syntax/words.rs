@@ -113,7 +113,10 @@ impl Parser {
                     }
                 }
                 b'<' | b'>'
-                    if parens == 0 && self.byte(self.at + 1) == Some(b'(') && context != Context::Regex && context != Context::Search =>
+                    if parens == 0
+                        && self.byte(self.at + 1) == Some(b'(')
+                        && context != Context::Regex
+                        && context != Context::Search =>
                 {
                     self.at += 2;
                     let list = self.substitution_list()?;
@@ -139,7 +142,9 @@ impl Parser {
                     continue;
                 }
                 b':' if context == Context::Assigned => tilde_here = true,
-                b'=' if context == Context::Command && looks_like_assignment(&parts.parts) => tilde_here = true,
+                b'=' if context == Context::Command && looks_like_assignment(&parts.parts) => {
+                    tilde_here = true;
+                }
                 _ => {}
             }
             parts.literal(byte);
@@ -162,7 +167,9 @@ impl Parser {
 
     fn ends_word(&mut self, context: Context, byte: u8, parens: u32, brackets: u32) -> bool {
         match context {
-            Context::Command | Context::Assigned | Context::Pattern if parens == 0 => b" \t\n;&|<>()".contains(&byte),
+            Context::Command | Context::Assigned | Context::Pattern if parens == 0 => {
+                b" \t\n;&|<>()".contains(&byte)
+            }
             Context::Regex if parens == 0 => {
                 b" \t\n;&<>)".contains(&byte) || (byte == b'|' && self.byte(self.at + 1) == Some(b'|'))
             }
@@ -381,9 +388,8 @@ impl Parser {
                     match self.byte(self.at + 1) {
                         Some(next @ (b'$' | b'`' | b'\\')) => inner.push(next),
                         Some(b'"') if doubled => inner.push(b'"'),
-                        Some(b'\n') => {}
+                        Some(b'\n') | None => {}
                         Some(next) => inner.extend_from_slice(&[b'\\', next]),
-                        None => {}
                     }
                     self.at += 2;
                 }
@@ -475,7 +481,10 @@ pub fn parse_arithmetic_text(text: &[u8], settings: &Settings) -> Result<Word, S
 }
 
 /// Takes a text as the elements of an array: what stands in `name=( )`.
-pub fn parse_assignment_text(text: &[u8], settings: &Settings) -> Result<Vec<super::ast::Element>, SyntaxError> {
+pub fn parse_assignment_text(
+    text: &[u8],
+    settings: &Settings,
+) -> Result<Vec<super::ast::Element>, SyntaxError> {
     let mut parser = Parser::new(text, 1, settings.clone());
     parser.array_elements()
 }

@@ -238,7 +238,9 @@ pub fn may(file: &[u8], access: Access) -> bool {
         Access::Execute => libc::X_OK,
     };
     // SAFETY: the path ends with NUL.
-    string(file).is_ok_and(|file| unsafe { libc::faccessat(libc::AT_FDCWD, file.as_ptr(), mode, libc::AT_EACCESS) == 0 })
+    string(file).is_ok_and(|file| unsafe {
+        libc::faccessat(libc::AT_FDCWD, file.as_ptr(), mode, libc::AT_EACCESS) == 0
+    })
 }
 
 /// The names in a directory, in no order.
@@ -400,7 +402,8 @@ pub fn take_signals() -> u64 {
 /// Processor time in nanoseconds: the shell's own in user and system mode, that of its children likewise.
 pub fn processor_times() -> [u64; 4] {
     let nanoseconds = |time: libc::timeval| {
-        u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_usec).unwrap_or(0) * 1000
+        u64::try_from(time.tv_sec).unwrap_or(0) * 1_000_000_000
+            + u64::try_from(time.tv_usec).unwrap_or(0) * 1000
     };
     let mut times = [0; 4];
     for (at, who) in [libc::RUSAGE_SELF, libc::RUSAGE_CHILDREN].into_iter().enumerate() {

@@ -112,7 +112,9 @@ impl Shell {
             None | Some(Value::Unset) => Vec::new(),
             Some(Value::Scalar(value)) => vec![value.clone()],
             Some(Value::Indexed(values)) => values.values().cloned().collect(),
-            Some(Value::Associative(values)) => values.entries().into_iter().map(|(_, value)| value.clone()).collect(),
+            Some(Value::Associative(values)) => {
+                values.entries().into_iter().map(|(_, value)| value.clone()).collect()
+            }
         }
     }
 
@@ -125,8 +127,12 @@ impl Shell {
         match self.variables.get(&name).map(|variable| &variable.value) {
             None | Some(Value::Unset) => Vec::new(),
             Some(Value::Scalar(_)) => vec![b"0".to_vec()],
-            Some(Value::Indexed(values)) => values.keys().map(|index| index.to_string().into_bytes()).collect(),
-            Some(Value::Associative(values)) => values.entries().into_iter().map(|(key, _)| key.clone()).collect(),
+            Some(Value::Indexed(values)) => {
+                values.keys().map(|index| index.to_string().into_bytes()).collect()
+            }
+            Some(Value::Associative(values)) => {
+                values.entries().into_iter().map(|(key, _)| key.clone()).collect()
+            }
         }
     }
 
@@ -181,7 +187,8 @@ impl Shell {
     /// The value as the attributes of the variable want it.
     pub fn converted(&mut self, name: &[u8], value: Bytes) -> Result<Bytes> {
         let attributes = self.variables.attributes(name);
-        let value = if attributes.integer { self.evaluate_text(&value, 0)?.to_string().into_bytes() } else { value };
+        let value =
+            if attributes.integer { self.evaluate_text(&value, 0)?.to_string().into_bytes() } else { value };
         Ok(if attributes.lower {
             lower(&value)
         } else if attributes.upper {
@@ -224,14 +231,14 @@ impl Shell {
     }
 
     /// The old value with something behind it, or, of an integer, added to it.
-    pub fn appended(&mut self, name: &[u8], old: Option<Bytes>, value: Bytes) -> Result<Bytes> {
+    pub fn appended(&mut self, name: &[u8], old: Option<Bytes>, value: &[u8]) -> Result<Bytes> {
         if self.variables.attributes(name).integer {
             let left = self.evaluate_text(&old.unwrap_or_default(), 0)?;
-            let right = self.evaluate_text(&value, 0)?;
+            let right = self.evaluate_text(value, 0)?;
             return Ok(left.wrapping_add(right).to_string().into_bytes());
         }
         let mut joined = old.unwrap_or_default();
-        joined.extend_from_slice(&value);
+        joined.extend_from_slice(value);
         Ok(joined)
     }
 
@@ -281,7 +288,8 @@ impl Shell {
     /// A subscript that a builtin was given as text.
     pub fn expanded_subscript(&mut self, name: &[u8], subscript: &[u8]) -> Result<Bytes> {
         let (name, _) = self.resolve(name);
-        let associative = matches!(self.variables.get(&name).map(|variable| &variable.value), Some(Value::Associative(_)));
+        let associative =
+            matches!(self.variables.get(&name).map(|variable| &variable.value), Some(Value::Associative(_)));
         if !subscript.iter().any(|byte| b"$`\"'\\".contains(byte)) {
             return Ok(subscript.to_vec());
         }

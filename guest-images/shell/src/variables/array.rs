@@ -32,14 +32,6 @@ impl Associative {
         self.entries.remove(key);
     }
 
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Keys and values in order.
     pub fn entries(&self) -> Vec<(&Bytes, &Bytes)> {
         // The table grows by four when it has twice as many entries as buckets.

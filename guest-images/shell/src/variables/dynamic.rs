@@ -106,7 +106,8 @@ impl Shell {
                 names
             }
             b"BASH_SOURCE" => {
-                let mut sources: Vec<Bytes> = self.calls.iter().rev().map(|call| call.source.clone()).collect();
+                let mut sources: Vec<Bytes> =
+                    self.calls.iter().rev().map(|call| call.source.clone()).collect();
                 sources.extend(self.main_source.clone());
                 sources
             }
@@ -147,8 +148,9 @@ impl Shell {
                 self.clock.started = Instant::now();
                 self.clock.seconds_base = self.evaluate_text(value, 0).unwrap_or(0);
             }
-            b"LINENO" | b"BASHPID" | b"EPOCHSECONDS" | b"EPOCHREALTIME" | b"FUNCNAME" | b"BASH_SOURCE" | b"BASH_LINENO"
-            | b"PIPESTATUS" | b"GROUPS" | b"DIRSTACK" | b"SRANDOM" | b"BASH_COMMAND" | b"BASH_SUBSHELL" => {}
+            b"LINENO" | b"BASHPID" | b"EPOCHSECONDS" | b"EPOCHREALTIME" | b"FUNCNAME" | b"BASH_SOURCE"
+            | b"BASH_LINENO" | b"PIPESTATUS" | b"GROUPS" | b"DIRSTACK" | b"SRANDOM" | b"BASH_COMMAND"
+            | b"BASH_SUBSHELL" => {}
             _ => return false,
         }
         true
@@ -172,7 +174,8 @@ impl Shell {
                 variable.attributes.export = true;
             }
         }
-        let mut set = |name: &str, value: Bytes| self.variables.entry(name.as_bytes()).value = Value::Scalar(value);
+        let mut set =
+            |name: &str, value: Bytes| self.variables.entry(name.as_bytes()).value = Value::Scalar(value);
         set("IFS", b" \t\n".to_vec());
         set("OPTIND", b"1".to_vec());
         set("OPTERR", b"1".to_vec());
@@ -195,9 +198,8 @@ impl Shell {
         versions.attributes.readonly = true;
         self.variables.insert(b"BASH_VERSINFO", versions);
         if self.variables.get(b"PATH").is_none() {
-            self.variables.entry(b"PATH").value = Value::Scalar(
-                b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_vec(),
-            );
+            self.variables.entry(b"PATH").value =
+                Value::Scalar(b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_vec());
         }
         if self.variables.get(b"TERM").is_none() {
             self.variables.entry(b"TERM").value = Value::Scalar(b"dumb".to_vec());

@@ -24,12 +24,6 @@ pub enum Value {
     Associative(Associative),
 }
 
-impl Value {
-    pub fn is_array(&self) -> bool {
-        matches!(self, Value::Indexed(_) | Value::Associative(_))
-    }
-}
-
 #[derive(Debug, Clone, Default)]
 pub struct Variable {
     pub value: Value,
@@ -39,7 +33,6 @@ pub struct Variable {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools)] // They are bash's attributes, each of them independent.
 pub struct Attributes {
     pub export: bool,
     pub readonly: bool,
@@ -51,10 +44,6 @@ pub struct Attributes {
 }
 
 impl Variable {
-    pub fn scalar(value: impl Into<Bytes>) -> Self {
-        Variable { value: Value::Scalar(value.into()), ..Variable::default() }
-    }
-
     pub fn indexed(values: impl IntoIterator<Item = Bytes>) -> Self {
         let value = Value::Indexed((0..).zip(values).collect());
         Variable { value, ..Variable::default() }

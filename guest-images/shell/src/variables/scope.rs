@@ -70,9 +70,11 @@ impl Variables {
         let mut fresh = Variable::default();
         if !temporary {
             // The local of a function that was called with `name=value` before it begins with that.
-            let given = self.scopes[..=position].iter().rev().take(2).any(|scope| {
-                scope.temporary && scope.hidden.iter().any(|(hidden, _)| hidden == name)
-            });
+            let given = self.scopes[..=position]
+                .iter()
+                .rev()
+                .take(2)
+                .any(|scope| scope.temporary && scope.hidden.iter().any(|(hidden, _)| hidden == name));
             if given && let Some(old) = &old {
                 fresh = old.clone();
             }
@@ -83,7 +85,8 @@ impl Variables {
 
     /// Unsets; a local one goes on being local.
     pub fn unset(&mut self, name: &[u8]) {
-        let innermost = self.scopes.iter().rposition(|scope| scope.hidden.iter().any(|(hidden, _)| hidden == name));
+        let innermost =
+            self.scopes.iter().rposition(|scope| scope.hidden.iter().any(|(hidden, _)| hidden == name));
         let Some(position) = innermost else {
             self.current.remove(name);
             return;
@@ -129,8 +132,9 @@ impl Variables {
 
     pub fn local_names(&self) -> Vec<Bytes> {
         let scope = self.scopes.iter().rev().find(|scope| !scope.temporary);
-        let mut names: Vec<Bytes> =
-            scope.map(|scope| scope.hidden.iter().map(|(name, _)| name.clone()).collect()).unwrap_or_default();
+        let mut names: Vec<Bytes> = scope
+            .map(|scope| scope.hidden.iter().map(|(name, _)| name.clone()).collect())
+            .unwrap_or_default();
         names.sort_unstable();
         names
     }

@@ -59,7 +59,12 @@ unsafe extern "C" {
         answer: *mut Answer,
     );
     #[link_name = "fork-call"]
-    pub fn fork_call(argument: usize, descriptors: *const super::Mapping, descriptors_length: usize, answer: *mut Answer);
+    pub fn fork_call(
+        argument: usize,
+        descriptors: *const super::Mapping,
+        descriptors_length: usize,
+        answer: *mut Answer,
+    );
     #[link_name = "wait"]
     pub fn wait(has_child: u32, child: u32, block: u32, answer: *mut Answer);
     #[link_name = "kill"]
@@ -154,9 +159,27 @@ unsafe extern "C" {
         descriptor_flags: u16,
         fd: *mut u32,
     ) -> u16;
-    pub fn path_filestat_get(directory: u32, follow: u32, path: *const u8, length: usize, status: *mut FileStatus) -> u16;
-    pub fn path_readlink(directory: u32, path: *const u8, length: usize, buffer: *mut u8, size: usize, used: *mut usize) -> u16;
+    pub fn path_filestat_get(
+        directory: u32,
+        follow: u32,
+        path: *const u8,
+        length: usize,
+        status: *mut FileStatus,
+    ) -> u16;
+    pub fn path_readlink(
+        directory: u32,
+        path: *const u8,
+        length: usize,
+        buffer: *mut u8,
+        size: usize,
+        used: *mut usize,
+    ) -> u16;
     pub fn path_unlink_file(directory: u32, path: *const u8, length: usize) -> u16;
     pub fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u16;
-    pub fn poll_oneoff(subscriptions: *const Subscription, events: *mut Event, count: usize, got: *mut usize) -> u16;
+    pub fn poll_oneoff(
+        subscriptions: *const Subscription,
+        events: *mut Event,
+        count: usize,
+        got: *mut usize,
+    ) -> u16;
 }

@@ -49,7 +49,8 @@ const FOLLOW: u32 = 1;
 static DIRECTORY: Mutex<Bytes> = Mutex::new(Bytes::new());
 
 pub fn run(main: fn() -> u8) -> u8 {
-    let given = std::env::var_os("PWD").map(|path| path.into_encoded_bytes()).filter(|path| path.starts_with(b"/"));
+    let given =
+        std::env::var_os("PWD").map(|path| path.into_encoded_bytes()).filter(|path| path.starts_with(b"/"));
     let places = [given.unwrap_or_default(), b"/workspace".to_vec()];
     let start = places.into_iter().find(|path| !path.is_empty() && super::is_directory(path));
     keep_directory(start.unwrap_or_else(|| b"/".to_vec()));
@@ -157,7 +158,8 @@ pub fn group() -> u32 {
 }
 
 pub fn host_name() -> Bytes {
-    super::read_file(b"/etc/hostname").map_or_else(|_| b"sandpiper".to_vec(), |name| name.trim_ascii().to_vec())
+    super::read_file(b"/etc/hostname")
+        .map_or_else(|_| b"sandpiper".to_vec(), |name| name.trim_ascii().to_vec())
 }
 
 pub fn home(name: &[u8]) -> Option<Bytes> {
@@ -228,7 +230,14 @@ fn read_link(path: &[u8]) -> Result<Bytes> {
     let mut used = 0;
     // SAFETY: writes into `buffer` and `used` only.
     check(unsafe {
-        imports::path_readlink(root(), relative.as_ptr(), relative.len(), buffer.as_mut_ptr(), buffer.len(), &raw mut used)
+        imports::path_readlink(
+            root(),
+            relative.as_ptr(),
+            relative.len(),
+            buffer.as_mut_ptr(),
+            buffer.len(),
+            &raw mut used,
+        )
     })?;
     buffer.truncate(used);
     Ok(buffer)
@@ -289,7 +298,8 @@ pub fn is_open(fd: u32) -> bool {
 }
 
 pub fn is_terminal(fd: u32) -> bool {
-    descriptor_status(fd).is_ok_and(|status| status.kind == 2 && status.rights & (RIGHT_SEEK | RIGHT_TELL) == 0)
+    descriptor_status(fd)
+        .is_ok_and(|status| status.kind == 2 && status.rights & (RIGHT_SEEK | RIGHT_TELL) == 0)
 }
 
 pub fn dup(from: u32, lowest: u32) -> Result<u32> {
@@ -349,7 +359,8 @@ pub fn readable(fd: u32, within: Duration) -> bool {
     let mut events = [Event::default(), Event::default()];
     let mut got = 0;
     // SAFETY: reads the subscriptions and writes the events and their number only.
-    let result = unsafe { imports::poll_oneoff(subscriptions.as_ptr(), events.as_mut_ptr(), 2, &raw mut got) };
+    let result =
+        unsafe { imports::poll_oneoff(subscriptions.as_ptr(), events.as_mut_ptr(), 2, &raw mut got) };
     result == 0 && events.iter().take(got).any(|event| event.user_data == 0 && event.error == 0)
 }
 
@@ -358,7 +369,13 @@ fn status_of(path: &[u8], follow: bool) -> Option<Metadata> {
     let mut status = FileStatus::default();
     // SAFETY: reads the path and writes `status` only.
     check(unsafe {
-        imports::path_filestat_get(root(), u32::from(follow), relative.as_ptr(), relative.len(), &raw mut status)
+        imports::path_filestat_get(
+            root(),
+            u32::from(follow),
+            relative.as_ptr(),
+            relative.len(),
+            &raw mut status,
+        )
     })
     .ok()?;
     let kind = match status.kind {
@@ -428,7 +445,8 @@ fn names_of(fd: u32) -> Vec<Bytes> {
     loop {
         let mut used = 0;
         // SAFETY: writes into `buffer` and `used` only.
-        let result = unsafe { imports::fd_readdir(fd, buffer.as_mut_ptr(), buffer.len(), cookie, &raw mut used) };
+        let result =
+            unsafe { imports::fd_readdir(fd, buffer.as_mut_ptr(), buffer.len(), cookie, &raw mut used) };
         if result != 0 {
             return names;
         }
@@ -506,7 +524,9 @@ pub fn spawn(program: &Program) -> Result<u32> {
 pub fn wait(child: Option<u32>, block: bool) -> Result<Option<(u32, Ended)>> {
     let mut answer = Answer::default();
     // SAFETY: writes the answer only.
-    unsafe { imports::wait(u32::from(child.is_some()), child.unwrap_or(0), u32::from(block), &raw mut answer) };
+    unsafe {
+        imports::wait(u32::from(child.is_some()), child.unwrap_or(0), u32::from(block), &raw mut answer)
+    };
     if answer.failed() {
         return Err(Errno(i32::from(answer.half(4))));
     }
