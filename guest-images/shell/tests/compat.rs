@@ -1,7 +1,8 @@
 //! Runs each case of `tests/compat` with the machine's bash and with this shell, and compares what comes out: standard
 //! output, exit code and the files that are there afterwards. Nothing of what bash says is stored.
 //!
-//! `cargo test --test compat [FILTER...]`: a filter is a part of a case's name or of its file's. `-v` shows standard error.
+//! `cargo test --test compat -- [FILTER...]`: a filter is a part of a case's name or of its file's. `-v` shows standard
+//! error; `--shell=PATH` compares another shell than the one just built.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -51,6 +52,8 @@ const LIMIT: Duration = Duration::from_mins(1);
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let verbose = arguments.iter().any(|argument| argument == "-v");
+    let chosen = arguments.iter().find_map(|argument| argument.strip_prefix("--shell="));
+    let shell = Path::new(chosen.unwrap_or(env!("CARGO_BIN_EXE_bash")));
     let filters: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/compat");
     let mut cases = Vec::new();
@@ -85,7 +88,7 @@ fn main() -> ExitCode {
             scope.spawn(move || {
                 while let Some((name, case)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let theirs = run(Path::new("/bin/bash"), case, &place);
-                    let ours = run(Path::new(env!("CARGO_BIN_EXE_bash")), case, &place);
+                    let ours = run(shell, case, &place);
                     let difference = difference(&theirs, &ours, verbose);
                     let report = match (&case.differs, difference) {
                         (None, None) => continue,
