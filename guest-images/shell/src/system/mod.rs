@@ -64,7 +64,7 @@ pub enum Action {
 }
 
 /// A program to start.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Program<'a> {
     pub path: &'a [u8],
     pub arguments: &'a [Bytes],

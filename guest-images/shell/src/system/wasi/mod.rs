@@ -496,6 +496,41 @@ extern "C" fn forked(argument: usize) {
 }
 
 pub fn spawn(program: &Program) -> Result<u32> {
+    // The host wants an absolute path and would give that to an interpreter, but scripts see in `$0` what was typed.
+    if !program.path.starts_with(b"/")
+        && let Some(interpreter) = interpreter_of(program.path)
+    {
+        let mut arguments = interpreter;
+        arguments.push(program.path.to_vec());
+        arguments.extend_from_slice(program.arguments.get(1..).unwrap_or_default());
+        let path = arguments[0].clone();
+        return spawn_absolute(&Program { path: &path, arguments: &arguments, ..*program });
+    }
+    spawn_absolute(program)
+}
+
+/// The interpreter of a script that may be executed, and the one argument that it may have.
+fn interpreter_of(path: &[u8]) -> Option<Vec<Bytes>> {
+    const LINE_MAX: usize = 256;
+    if !may(path, Access::Execute) {
+        return None;
+    }
+    let fd = open(path, Open::Read).ok()?;
+    let mut buffer = [0; LINE_MAX];
+    let count = read(fd, &mut buffer);
+    close(fd).ok();
+    let line = buffer[..count.ok()?].split(|&byte| byte == b'\n').next()?.strip_prefix(b"#!")?.trim_ascii();
+    let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
+    let rest = line[end..].trim_ascii();
+    let mut found = vec![line[..end].to_vec()];
+    if !rest.is_empty() {
+        found.push(rest.to_vec());
+    }
+    // The host looks at it too, which bounds interpreters of interpreters.
+    found[0].starts_with(b"/").then_some(found)
+}
+
+fn spawn_absolute(program: &Program) -> Result<u32> {
     let slices = |list: &[Bytes]| list.iter().map(|text| Slice::of(text)).collect::<Vec<_>>();
     let arguments = slices(program.arguments);
     let environment = slices(program.environment);
