@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use crate::flow::{Flow, Status};
+use crate::options::is_unsupported;
 use crate::shell::{Input, Shell};
 use crate::syntax::Parser;
 use crate::syntax::ast::Bytes;
@@ -121,6 +122,9 @@ fn read(shell: &mut Shell, arguments: impl Iterator<Item = Bytes>, zeroth: &[u8]
                         shell.flush_to(1);
                         return Err(0);
                     };
+                    if on && is_unsupported(&String::from_utf8_lossy(&name)) {
+                        return Err(shell.unsupported(&String::from_utf8_lossy(&name)));
+                    }
                     if !shell.options.set(&String::from_utf8_lossy(&name), on) {
                         return Err(complain(
                             zeroth,
@@ -130,6 +134,9 @@ fn read(shell: &mut Shell, arguments: impl Iterator<Item = Bytes>, zeroth: &[u8]
                 }
                 b'O' => {
                     let Some(name) = arguments.next() else { return Err(0) };
+                    if on && is_unsupported(&String::from_utf8_lossy(&name)) {
+                        return Err(shell.unsupported(&String::from_utf8_lossy(&name)));
+                    }
                     if !shell.shopt.set(&String::from_utf8_lossy(&name), on) {
                         return Err(complain(
                             zeroth,
@@ -137,6 +144,7 @@ fn read(shell: &mut Shell, arguments: impl Iterator<Item = Bytes>, zeroth: &[u8]
                         ));
                     }
                 }
+                b'k' if on => return Err(shell.unsupported("keyword")),
                 b'D' => return Err(shell.unsupported("-D")),
                 letter if shell.options.set_letter(letter, on) => {}
                 letter => {

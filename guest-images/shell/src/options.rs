@@ -107,6 +107,27 @@ pub const LETTERS: [(u8, &str); 20] = [
     (b'i', ""),
 ];
 
+/// Options that would change what scripts mean, and that this shell does not have.
+const UNSUPPORTED: [&str; 12] = [
+    "cdable_vars",
+    "compat31",
+    "compat32",
+    "compat40",
+    "compat41",
+    "compat42",
+    "compat43",
+    "compat44",
+    "extdebug",
+    "keyword",
+    "localvar_unset",
+    "varredir_close",
+];
+
+/// Would switching it on be a lie?
+pub fn is_unsupported(name: &str) -> bool {
+    UNSUPPORTED.contains(&name)
+}
+
 impl Options {
     pub fn set_letter(&mut self, letter: u8, value: bool) -> bool {
         LETTERS

@@ -1,6 +1,7 @@
 //! `set`, `shopt`, `shift`.
 
 use crate::flow::{Result, Status};
+use crate::options::is_unsupported;
 use crate::shell::Shell;
 use crate::syntax::ast::Bytes;
 
@@ -55,10 +56,15 @@ pub fn set(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
                 };
                 at += 1;
                 let text = crate::bytes::text(name).into_owned();
+                if on && is_unsupported(&text) {
+                    return Ok(shell.unsupported(&text));
+                }
                 if !shell.options.set(&text, on) {
                     shell.complain_as("set", format!("{text}: invalid option name"));
                     return Ok(2);
                 }
+            } else if on && letter == b'k' {
+                return Ok(shell.unsupported("keyword"));
             } else if !shell.options.set_letter(letter, on) {
                 shell.complain_as(
                     "set",
@@ -134,6 +140,9 @@ pub fn shopt(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
             status = 1;
             continue;
         };
+        if has(b's') && is_unsupported(&text) {
+            return Ok(shell.unsupported(&text));
+        }
         if has(b's') || has(b'u') {
             if about_set {
                 shell.options.set(&text, has(b's'));

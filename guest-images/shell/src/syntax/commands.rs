@@ -13,7 +13,8 @@ use super::{Parser, SyntaxError};
 /// The builtins whose arguments may be assignments, of arrays too.
 const DECLARING: [&[u8]; 5] = [b"declare", b"typeset", b"local", b"export", b"readonly"];
 
-const RESERVED_ENDS: [&str; 10] = ["then", "else", "elif", "fi", "do", "done", "esac", "in", "}", "]]"];
+/// Words that begin no command.
+const RESERVED_ENDS: [&str; 9] = ["then", "else", "elif", "fi", "do", "done", "esac", "}", "!"];
 
 impl Parser {
     /// The commands of one line.
@@ -262,8 +263,7 @@ impl Parser {
                 }
                 if simple.assignments.is_empty()
                     && redirects.len() == first_redirect
-                    && RESERVED_ENDS[..9].iter().any(|end| *end == String::from_utf8_lossy(&word.text))
-                    && &*word.text != b"in"
+                    && RESERVED_ENDS.iter().any(|end| end.as_bytes() == &*word.text)
                 {
                     return Err(self.unexpected_here());
                 }
