@@ -69,6 +69,7 @@ pub fn admit(spec: Spec, backend: &str, capabilities: Capabilities) -> Result<Ad
         disk_bytes: _,
         files: _,
         descriptors: _,
+        processes: _,
         output_bytes: _,
     } = limits;
     let writable = mounts.iter().any(|mount| mount.access == Access::ReadWrite);

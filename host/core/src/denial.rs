@@ -34,6 +34,8 @@ pub enum DenialReason {
     TableLimit,
     /// Open descriptors limit.
     DescriptorLimit,
+    /// Limit of processes.
+    ProcessLimit,
     /// Files limit.
     FileLimit,
     /// Private in-memory file system full.

@@ -36,6 +36,11 @@ pub enum Exit {
         /// The trap.
         trap: Trap,
     },
+    /// A signal ended the guest: from another process of the sandbox, or for a write that nobody reads.
+    Signal {
+        /// The signal's number, as Linux has it.
+        signal: u8,
+    },
     /// The host asked the guest to end (Ctrl-C, [`Control::cancel`](crate::Control::cancel)).
     Cancelled,
     /// The command is nothing that can be run: a file or directory that is no program of the image, or
@@ -66,6 +71,7 @@ impl Exit {
             Self::Trap { .. } => 134,
             Self::Memory => 137,
             Self::Fuel => 152,
+            Self::Signal { signal } => signal.saturating_add(128),
             Self::Quota { .. } => 153,
         }
     }

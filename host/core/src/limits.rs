@@ -45,6 +45,8 @@ pub struct Limits {
     pub files: u64,
     /// Open descriptors of a process.
     pub descriptors: u32,
+    /// Processes at one time; one that has ended counts until its parent has asked how.
+    pub processes: u32,
     /// Bytes written to stdout and stderr together.
     pub output_bytes: u64,
 }
@@ -63,6 +65,7 @@ impl Default for Limits {
             disk_bytes: 1 << 30,
             files: 100_000,
             descriptors: 1024,
+            processes: 256,
             output_bytes: 16 << 20,
         }
     }
@@ -93,6 +96,9 @@ impl Limits {
         }
         if self.descriptors < 4 {
             return refuse("descriptors", self.descriptors.to_string(), "at least 4");
+        }
+        if self.processes == 0 {
+            return refuse("processes", self.processes.to_string(), "at least 1");
         }
         Ok(())
     }

@@ -72,7 +72,7 @@ pub enum Image {
 
 impl Default for Image {
     fn default() -> Self {
-        Self::Named("python".to_owned())
+        Self::Named("base".to_owned())
     }
 }
 

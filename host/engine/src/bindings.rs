@@ -1,9 +1,11 @@
 //! Binds the kernel's functions to WebAssembly imports; each is a call and the conversion of its
 //! answer.
 
+mod processes;
+
 use std::time::Instant;
 
-use sandpiper_kernel::{Fault, Process};
+use sandpiper_kernel::{Fault, Process, Stop};
 use wasmtime::{Caller, Engine, Linker, Result};
 
 use crate::classify::Stopped;
@@ -13,7 +15,9 @@ use crate::store::State;
 pub(crate) const MEMORY: &str = "memory";
 
 const PREVIEW1: &str = "wasi_snapshot_preview1";
-const DIAGNOSTICS: &str = "sandpiper:host/diagnostics";
+const DIAGNOSTICS: &str = "sandpiper:host/diagnostics@0.1.0";
+/// The functions about processes, as the WIT names them.
+pub(crate) const PROCESS: &str = "sandpiper:host/process@0.1.0";
 
 /// Calls `$expand!` with the table of WASI preview 1: functions that take some ten nanoseconds
 /// whatever their arguments, those that reach the guest's memory, those that do not, and those that
@@ -91,27 +95,27 @@ macro_rules! bind {
             })?;)*
             $(linker.func_wrap_async(PREVIEW1, stringify!($memory), |mut caller: Caller<'_, State>, ($($a,)*): ($($A,)*)| {
                 Box::new(async move {
-                    let start = Instant::now();
+                    let start = begin(&mut caller);
                     let (memory, process) = parts(&mut caller)?;
                     let result = process.$memory(memory, $($a),*);
-                    caller.data_mut().turn.end_call(start).await;
+                    end(&mut caller, start).await;
                     answer(result)
                 })
             })?;)*
             $(linker.func_wrap_async(PREVIEW1, stringify!($bare), |mut caller: Caller<'_, State>, ($($b,)*): ($($B,)*)| {
                 Box::new(async move {
-                    let start = Instant::now();
-                    let result = caller.data_mut().process.$bare($($b),*);
-                    caller.data_mut().turn.end_call(start).await;
+                    let start = begin(&mut caller);
+                    let result = caller.data_mut().guest.process.$bare($($b),*);
+                    end(&mut caller, start).await;
                     answer(result)
                 })
             })?;)*
             $(linker.func_wrap_async(PREVIEW1, stringify!($waiting), |mut caller: Caller<'_, State>, ($($c,)*): ($($C,)*)| {
                 Box::new(async move {
-                    let start = Instant::now();
+                    let start = begin(&mut caller);
                     let (memory, process) = parts(&mut caller)?;
                     let result = process.$waiting(memory, $($c),*).await;
-                    caller.data_mut().turn.end_call(start).await;
+                    end(&mut caller, start).await;
                     answer(result)
                 })
             })?;)*
@@ -131,10 +135,15 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     bind_preview1(&mut linker)?;
     // Unlike the others it answers nothing: it does not return.
     linker.func_wrap(PREVIEW1, "proc_exit", |mut caller: Caller<'_, State>, status: u32| -> Result<()> {
-        answer(caller.data_mut().process.proc_exit(status)).map(|_| ())
+        answer(caller.data_mut().guest.process.proc_exit(status)).map(|_| ())
     })?;
     linker.func_wrap_async(PREVIEW1, "sched_yield", |mut caller: Caller<'_, State>, (): ()| {
-        Box::new(async move { answer(caller.data_mut().process.sched_yield().await) })
+        Box::new(async move {
+            begin(&mut caller);
+            let result = caller.data_mut().guest.process.sched_yield().await;
+            caller.data().guest.meter.at_return();
+            answer(result)
+        })
     })?;
     linker.func_wrap(
         DIAGNOSTICS,
@@ -150,6 +159,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
             Ok(())
         },
     )?;
+    processes::bind(&mut linker)?;
     Ok(linker)
 }
 
@@ -158,13 +168,14 @@ pub(crate) fn offers(module: &str, name: &str) -> bool {
     match module {
         PREVIEW1 => PREVIEW1_FUNCTIONS.contains(&name),
         DIAGNOSTICS => name == "unsupported",
+        PROCESS => processes::FUNCTIONS.contains(&name),
         _ => false,
     }
 }
 
 /// The guest's memory and its process. Before the instance is made (a start function runs then)
 /// the memory is looked up by its name.
-fn parts<'a>(caller: &'a mut Caller<'_, State>) -> Result<(&'a mut [u8], &'a mut Process)> {
+pub(crate) fn parts<'a>(caller: &'a mut Caller<'_, State>) -> Result<(&'a mut [u8], &'a mut Process)> {
     let memory = match caller.data().memory {
         Some(memory) => memory,
         None => caller
@@ -173,14 +184,36 @@ fn parts<'a>(caller: &'a mut Caller<'_, State>) -> Result<(&'a mut [u8], &'a mut
             .ok_or_else(|| wasmtime::Error::from(wasmtime::Trap::MemoryOutOfBounds))?,
     };
     let (memory, state) = memory.data_and_store_mut(caller);
-    Ok((memory, &mut state.process))
+    Ok((memory, &mut state.guest.process))
+}
+
+/// A call of the host begins: says how much fuel is left, and when it is.
+pub(crate) fn begin(caller: &mut Caller<'_, State>) -> Instant {
+    if let Ok(left) = caller.get_fuel() {
+        caller.data().guest.meter.at_call(left);
+    }
+    Instant::now()
+}
+
+/// Counts the time of a call that `begin` began, and is ready when the guest may go on.
+pub(crate) async fn end(caller: &mut Caller<'_, State>, start: Instant) {
+    caller.data_mut().turn.end_call(start).await;
+    caller.data().guest.meter.at_return();
 }
 
 fn answer(result: std::result::Result<(), Fault>) -> Result<u32> {
     match result {
         Ok(()) => Ok(0),
         Err(Fault::Errno(errno)) => Ok(u32::from(errno.raw())),
-        Err(Fault::Stop(stop)) => Err(Stopped(stop).into()),
+        Err(Fault::Stop(stop)) => Err(stopped(stop)),
+    }
+}
+
+/// The error that ends a guest.
+pub(crate) fn stopped(stop: Stop) -> wasmtime::Error {
+    match stop {
+        Stop::BadAddress => wasmtime::Trap::MemoryOutOfBounds.into(),
+        stop => Stopped(stop).into(),
     }
 }
 

@@ -45,6 +45,9 @@ fn exit_of(end: End<wasmtime::Result<()>>, limiter: &Limiter) -> Result<Exit, Er
     let starved = limiter.refused_memory().is_some();
     if let Some(Stopped(stop)) = err.downcast_ref() {
         return Ok(match *stop {
+            Stop::Signal(signal) => Exit::Signal { signal: signal.raw() },
+            // Traps instead of stopping.
+            Stop::BadAddress => Exit::Trap { trap: Trap::MemoryOutOfBounds },
             Stop::Exit(DIED_OF_MEMORY) if starved => Exit::Memory,
             Stop::Exit(code) => Exit::Code { code },
             Stop::Quota(quota) => Exit::Quota { quota },
@@ -54,6 +57,10 @@ fn exit_of(end: End<wasmtime::Result<()>>, limiter: &Limiter) -> Result<Exit, Er
         return Ok(if starved { Exit::Memory } else { Exit::Trap { trap: Trap::Other } });
     }
     let Some(trap) = err.downcast_ref::<wasmtime::Trap>() else {
+        // There was not enough left for the memory that a process starts with.
+        if starved {
+            return Ok(Exit::Memory);
+        }
         // Several tables, of which no single one is above the limit, when the instance was made.
         if let Some(elements) = limiter.refused_table() {
             let limit = limiter.table_elements();

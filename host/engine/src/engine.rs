@@ -12,8 +12,8 @@ use sandpiper_kernel::SystemTree;
 use tokio::sync::OnceCell;
 
 use crate::image::{
-    CompileCache, Compiler, ImageSource, Kind, Loaded, ModuleSource, Stamp, compile_or_load, load_cached,
-    stamp,
+    CompileCache, Compiler, ImageSource, Kind, Loaded, ModuleSource, ProgramSource, Stamp, compile_or_load,
+    load_cached, stamp,
 };
 use crate::memory::{StackPool, trim_allocator};
 use crate::sandbox::LocalSandbox;
@@ -103,7 +103,9 @@ impl Engine {
     /// As [`Backend::create`].
     pub async fn prepare(&self, image: &str) -> Result<(), Error> {
         let program = self.program(&Image::Named(image.to_owned()))?;
-        self.load(&program, Variant::Usual, Metering::Fuel).await?;
+        for index in 0..program.source.programs.len() {
+            self.load(&program, Selected { index, variant: Variant::Usual }, Metering::Fuel).await?;
+        }
         Ok(())
     }
 
@@ -114,7 +116,7 @@ impl Engine {
         let programs = self.0.programs.lock().unwrap_or_else(PoisonError::into_inner);
         let files = programs.files.iter().map(|file| &file.program);
         for program in programs.named.values().chain(files) {
-            for loaded in program.modules.iter().filter_map(OnceCell::get) {
+            for loaded in program.modules.iter().flatten().filter_map(OnceCell::get) {
                 loaded.memories.trim();
             }
         }
@@ -129,8 +131,17 @@ impl Engine {
     /// As [`Backend::create`].
     pub async fn prepare_for(&self, spec: &Spec, exec: &Exec) -> Result<(), Error> {
         let program = self.program(&spec.image)?;
-        if exec.argv.first().is_some_and(|command| program.offers(command)) {
-            self.load(&program, program.variant(exec), spec.limits.metering).await?;
+        let command = exec.argv.first().map(String::as_str).unwrap_or_default();
+        let Some(selected) = program.select(command, &exec.argv, &exec.env) else { return Ok(()) };
+        let loaded = self.load(&program, selected, spec.limits.metering).await?;
+        if loaded.knows_processes {
+            // It may start any other.
+            for (index, source) in program.source.programs.iter().enumerate() {
+                let alternative = source.alternative.as_ref().map(|_| Variant::Alternative);
+                for variant in alternative.into_iter().chain([Variant::Usual]) {
+                    self.load(&program, Selected { index, variant }, spec.limits.metering).await?;
+                }
+            }
         }
         Ok(())
     }
@@ -182,7 +193,8 @@ impl Engine {
                 }
                 let module = ModuleSource { path: path.clone(), sha256: None };
                 let name = path.display().to_string();
-                let source = ImageSource { name, module, ..ImageSource::default() };
+                let program = ProgramSource { module, ..ProgramSource::default() };
+                let source = ImageSource { name, programs: vec![program], ..ImageSource::default() };
                 let program = Arc::new(Program::new(source, Kind::of_file(&path))?);
                 programs.files.retain(|file| file.path != path);
                 if programs.files.len() == MAX_FILES {
@@ -198,22 +210,15 @@ impl Engine {
     pub(crate) async fn load(
         &self,
         program: &Arc<Program>,
-        variant: Variant,
+        selected: Selected,
         metering: Metering,
     ) -> Result<Arc<Loaded>, Error> {
-        let [usual_fuel, usual_deadline, alternative_fuel, alternative_deadline] = &program.modules;
-        let cell = match (variant, metering) {
-            (Variant::Usual, Metering::Fuel) => usual_fuel,
-            (Variant::Usual, Metering::Deadline) => usual_deadline,
-            (Variant::Alternative, Metering::Fuel) => alternative_fuel,
-            (Variant::Alternative, Metering::Deadline) => alternative_deadline,
-        };
-        let loaded = cell.get_or_try_init(async || {
-            let loaded = if let Some(loaded) = self.0.load(program, variant, metering, load_cached)? {
+        let loaded = program.module(selected, metering)?.get_or_try_init(async || {
+            let loaded = if let Some(loaded) = self.0.load(program, selected, metering, load_cached)? {
                 loaded
             } else {
                 let (inner, program) = (Arc::clone(&self.0), Arc::clone(program));
-                let compile = move || inner.load(&program, variant, metering, compile_or_load);
+                let compile = move || inner.load(&program, selected, metering, compile_or_load);
                 // Compiling takes seconds, which an executor's thread does not have.
                 tokio::task::spawn_blocking(compile).await.map_err(|err| Error::Host {
                     context: "loading an image was cut short".to_owned(),
@@ -231,12 +236,12 @@ impl Inner {
     fn load<T>(
         &self,
         program: &Program,
-        variant: Variant,
+        selected: Selected,
         metering: Metering,
         how: impl FnOnce(&str, &ModuleSource, Metering, &Compiler<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let source = &program.source;
-        let module = match (variant, &source.alternative) {
+        let source = program.source.programs.get(selected.index).ok_or_else(no_such_program)?;
+        let module = match (selected.variant, &source.alternative) {
             (Variant::Alternative, Some(alternative)) => &alternative.module,
             _ => &source.module,
         };
@@ -251,7 +256,7 @@ impl Inner {
             stacks: &self.stacks,
             notify: &notify,
         };
-        how(&source.name, module, metering, &compiler)
+        how(&program.source.name, module, metering, &compiler)
     }
 }
 
@@ -294,13 +299,21 @@ pub(crate) struct Program {
     pub(crate) source: ImageSource,
     pub(crate) kind: Kind,
     pub(crate) system: Arc<SystemTree>,
-    /// For each variant and metering, in the order of `Engine::load`.
-    modules: [OnceCell<Arc<Loaded>>; 4],
+    /// Of each program, for each variant and metering, in the order of `Program::module`.
+    modules: Vec<[OnceCell<Arc<Loaded>>; 4]>,
 }
 
-/// Which of an image's modules runs a command.
+/// One of an image's modules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Variant {
+pub(crate) struct Selected {
+    /// The program.
+    index: usize,
+    variant: Variant,
+}
+
+/// Which of a program's modules runs a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Variant {
     /// The module.
     Usual,
     /// The one that takes over for some commands.
@@ -309,24 +322,47 @@ pub(crate) enum Variant {
 
 impl Program {
     fn new(source: ImageSource, kind: Kind) -> Result<Self, Error> {
-        let mut system = SystemTree::builder().commands(&source.commands);
+        let mut system = SystemTree::builder();
+        for program in &source.programs {
+            system = system.commands(&program.commands);
+        }
         for (host, guest) in &source.files {
             system = system.read_only_dir(host, guest);
         }
-        Ok(Self { source, kind, system: system.build()?, modules: std::array::from_fn(|_| OnceCell::new()) })
+        let modules = source.programs.iter().map(|_| std::array::from_fn(|_| OnceCell::new())).collect();
+        Ok(Self { source, kind, system: system.build()?, modules })
     }
 
-    pub(crate) fn variant(&self, exec: &Exec) -> Variant {
-        match &self.source.alternative {
-            Some(alternative) if alternative.wanted_by(exec) => Variant::Alternative,
-            _ => Variant::Usual,
-        }
-    }
-
-    /// Whether the image offers the command, by its name or by its path in `/usr/bin`.
-    pub(crate) fn offers(&self, command: &str) -> bool {
+    /// The module that runs a command, named as it is or by its path in `/usr/bin`, with its arguments and
+    /// the variables that are its own; `None` when the image does not offer it.
+    pub(crate) fn select(
+        &self,
+        command: &str,
+        arguments: &[String],
+        env: &[(String, String)],
+    ) -> Option<Selected> {
         let name = command.strip_prefix("/usr/bin/").unwrap_or(command);
-        self.source.commands.is_empty() || self.source.commands.iter().any(|offered| offered == name)
+        let offers = |program: &ProgramSource| {
+            program.commands.is_empty() || program.commands.iter().any(|offered| offered == name)
+        };
+        let index = self.source.programs.iter().position(offers)?;
+        let alternative = self.source.programs.get(index)?.alternative.as_ref();
+        let variant = match alternative {
+            Some(alternative) if alternative.wanted_by(arguments, env) => Variant::Alternative,
+            _ => Variant::Usual,
+        };
+        Some(Selected { index, variant })
+    }
+
+    fn module(&self, selected: Selected, metering: Metering) -> Result<&OnceCell<Arc<Loaded>>, Error> {
+        let modules = self.modules.get(selected.index).ok_or_else(no_such_program)?;
+        let [usual_fuel, usual_deadline, alternative_fuel, alternative_deadline] = modules;
+        Ok(match (selected.variant, metering) {
+            (Variant::Usual, Metering::Fuel) => usual_fuel,
+            (Variant::Usual, Metering::Deadline) => usual_deadline,
+            (Variant::Alternative, Metering::Fuel) => alternative_fuel,
+            (Variant::Alternative, Metering::Deadline) => alternative_deadline,
+        })
     }
 }
 
@@ -346,4 +382,9 @@ fn capabilities(kind: Kind) -> Capabilities {
         seed: true,
         module_files: true,
     }
+}
+
+/// A bug of the host: programs are selected from those of the image.
+fn no_such_program() -> Error {
+    Error::Host { context: "cannot load a program".to_owned(), source: "the image does not have it".into() }
 }

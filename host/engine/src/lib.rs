@@ -4,11 +4,14 @@
 //! [`Engine`] is a [`Backend`](sandpiper_core::Backend) that runs programs in this process.
 
 mod bindings;
+mod budget;
 mod classify;
 mod component;
 mod config;
 mod cpu_clock;
 mod engine;
+mod fork;
+mod group;
 mod image;
 mod limiter;
 mod memory;
@@ -20,5 +23,5 @@ mod ticker;
 mod turn;
 
 pub use engine::{Engine, EngineConfig, Notice, Notify};
-pub use image::{Alternative, CacheError, ImageSource, ModuleSource};
+pub use image::{Alternative, CacheError, ImageSource, ModuleSource, ProgramSource};
 pub use snapshot::{SnapshotError, snapshot};

@@ -1,7 +1,12 @@
 //! The limits on a store's memories and tables.
 
-use sandpiper_core::Limits;
+use std::sync::Arc;
+
+use sandpiper_core::{DenialReason, Limits};
+use sandpiper_kernel::World;
 use wasmtime::ResourceLimiter;
+
+use crate::budget::Memory;
 
 /// How many of what is not limited by size a guest may be made of.
 #[derive(Clone, Copy, Debug)]
@@ -15,31 +20,26 @@ pub(crate) struct Parts {
 #[derive(Debug)]
 pub(crate) struct Limiter {
     parts: Parts,
-    memory_bytes: u64,
-    table_elements: u64,
+    memory: Arc<Memory>,
+    /// Of the memory, what this guest has.
     memory_held: u64,
-    peak_memory_bytes: u64,
+    table_elements: u64,
     tables_held: u64,
     refused_memory: Option<u64>,
     refused_table: Option<u64>,
 }
 
 impl Limiter {
-    pub(crate) fn new(limits: &Limits, parts: Parts) -> Self {
+    pub(crate) fn new(limits: &Limits, parts: Parts, memory: Arc<Memory>) -> Self {
         Self {
             parts,
-            memory_bytes: limits.memory_bytes,
-            table_elements: u64::from(limits.table_elements),
+            memory,
             memory_held: 0,
-            peak_memory_bytes: 0,
+            table_elements: u64::from(limits.table_elements),
             tables_held: 0,
             refused_memory: None,
             refused_table: None,
         }
-    }
-
-    pub(crate) fn peak_memory_bytes(&self) -> u64 {
-        self.peak_memory_bytes
     }
 
     /// The size last asked for above the memory limit, in bytes.
@@ -58,6 +58,18 @@ impl Limiter {
     }
 }
 
+impl Limiter {
+    /// Records in a sandbox what was refused.
+    pub(crate) fn record_refusals(&self, world: &World) {
+        if let Some(bytes) = self.refused_memory {
+            world.deny("memory.grow", &format!("{bytes} bytes"), DenialReason::MemoryLimit);
+        }
+        if let Some(elements) = self.refused_table {
+            world.deny("table.grow", &format!("{elements} elements"), DenialReason::TableLimit);
+        }
+    }
+}
+
 impl ResourceLimiter for Limiter {
     fn memory_growing(
         &mut self,
@@ -65,15 +77,16 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let held = self.memory_held.saturating_add(u64::try_from(desired.saturating_sub(current))?);
-        if held > self.memory_bytes {
-            self.refused_memory = Some(held);
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            // Refused by the memory's own type.
+            return Ok(true);
+        }
+        let more = u64::try_from(desired.saturating_sub(current))?;
+        if let Err(would_be) = self.memory.take(more) {
+            self.refused_memory = Some(would_be);
             return Ok(false);
         }
-        if maximum.is_none_or(|maximum| desired <= maximum) {
-            self.memory_held = held;
-            self.peak_memory_bytes = self.peak_memory_bytes.max(held);
-        }
+        self.memory_held += more;
         Ok(true)
     }
 
@@ -98,5 +111,11 @@ impl ResourceLimiter for Limiter {
 
     fn memories(&self) -> usize {
         self.parts.memories
+    }
+}
+
+impl Drop for Limiter {
+    fn drop(&mut self) {
+        self.memory.give(self.memory_held);
     }
 }

@@ -5,18 +5,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sandpiper_core::{
-    BoxFuture, Captured, Control, DenialReason, Error, Exec, Exit, GuestPath, Limits, Outcome, Quota,
-    Refusal, Running, Sandbox, SandboxRef, Spec, Usage,
+    BoxFuture, Captured, Control, Error, Exec, Exit, GuestPath, Limits, Outcome, Quota, Refusal, Running,
+    Sandbox, SandboxRef, Spec, Usage,
 };
 use sandpiper_kernel::{Found, Process, World};
 use tokio::sync::mpsc;
-use wasmtime::Store;
 
+use crate::budget::Memory;
 use crate::classify::classify;
 use crate::component::{self, Command};
 use crate::engine::{Engine, Program};
+use crate::group::Group;
 use crate::image::{Kind, Loaded, Start};
-use crate::store::{State, new_store};
+use crate::store::{Grant, State, new_store};
 use crate::supervise::{End, supervise};
 
 /// Output events that may wait for their reader; with 64 KiB each, 1 MiB at most.
@@ -52,12 +53,11 @@ impl LocalSandbox {
             let what = format!("the working directory {cwd} is not a directory in the sandbox");
             return Err(Error::Refused(Refusal::Exec { what }));
         }
-        if !self.program.offers(command) {
+        let Some(selected) = self.program.select(command, &exec.argv, &exec.env) else {
             let outcome = not_run(self.why_not_run(command, &cwd));
             return Ok(Running::new(received, Box::pin(async { Ok(outcome) }), control));
-        }
-        let variant = self.program.variant(&exec);
-        let loaded = self.engine.load(&self.program, variant, self.spec.limits.metering).await?;
+        };
+        let loaded = self.engine.load(&self.program, selected, self.spec.limits.metering).await?;
         check_fits(&loaded, &self.spec.limits)?;
         self.engine.tick(&loaded, self.spec.limits.metering);
         let image = &self.program.source.env;
@@ -65,10 +65,12 @@ impl LocalSandbox {
         let done: BoxFuture<'static, Result<Outcome, Error>> = match &loaded.start {
             Start::Module(_) => {
                 let env = environment(&ENVIRONMENT, image, exec.env, &cwd);
-                let process =
+                let mut process =
                     Process::new(Arc::clone(&world), &exec.argv, &env, exec.stdin, events, control.clone())?;
+                process.set_start(command, &cwd);
                 let run = Run { loaded, limits, world };
-                Box::pin(run.module(process, control.clone()))
+                let program = Arc::clone(&self.program);
+                Box::pin(run.module(self.engine.clone(), program, process, control.clone()))
             }
             Start::Component(_) => {
                 let env = environment(&ENVIRONMENT_OF_COMPONENTS, image, exec.env, &cwd);
@@ -136,63 +138,67 @@ struct Run {
 }
 
 impl Run {
-    async fn module(self, process: Process, control: Control) -> Result<Outcome, Error> {
-        let Start::Module(pre) = &self.loaded.start else { return Err(another_start()) };
+    async fn module(
+        self,
+        engine: Engine,
+        program: Arc<Program>,
+        process: Process,
+        control: Control,
+    ) -> Result<Outcome, Error> {
         let start = Instant::now();
-        let mut store = new_store(&self.loaded.engine, process, &self.limits)?;
-        let work = async {
-            let instance = pre.instantiate_async(&mut store).await?;
-            store.data_mut().memory = instance.get_memory(&mut store, crate::bindings::MEMORY);
-            let entry = instance.get_typed_func::<(), ()>(&mut store, crate::image::ENTRY_POINT)?;
-            entry.call_async(&mut store, ()).await
-        };
+        let (world, limits) = (Arc::clone(&self.world), self.limits.clone());
+        let (group, births) = Group::new(engine, program, world, limits, process.number());
+        let work = group.run(process, Arc::clone(&self.loaded), births);
         let (end, cpu) = supervise(work, start + self.limits.wall, &control).await;
-        self.outcome(&store, end, start, cpu)
+        let exit = match end {
+            End::Finished(exit) => exit?,
+            End::Deadline => Exit::Timeout,
+            End::Cancelled => Exit::Cancelled,
+        };
+        Ok(self.outcome(exit, group.fuel.used(), group.memory.peak(), start, cpu))
     }
 
     async fn component(self, guest: Command, control: Control) -> Result<Outcome, Error> {
         let Start::Component(command) = &self.loaded.start else { return Err(another_start()) };
         let start = Instant::now();
-        let mut store = new_store(&self.loaded.engine, guest, &self.limits)?;
+        let memory = Arc::new(Memory::new(&self.limits));
+        let grant = Grant { fuel: self.limits.fuel, memory: Arc::clone(&memory) };
+        let mut store = new_store(&self.loaded.engine, guest, &self.limits, grant)?;
         let work = component::run(command, &mut store);
         let (end, cpu) = supervise(work, start + self.limits.wall, &control).await;
-        self.outcome(&store, end, start, cpu)
-    }
-
-    fn outcome<G>(
-        &self,
-        store: &Store<State<G>>,
-        end: End<wasmtime::Result<()>>,
-        start: Instant,
-        cpu: Duration,
-    ) -> Result<Outcome, Error> {
         let left = store.get_fuel().ok();
         let State { limiter, .. } = store.data();
         let exit = classify(end, limiter, left)?;
+        limiter.record_refusals(&self.world);
         let fuel = left.map(|left| self.limits.fuel.saturating_sub(left));
+        Ok(self.outcome(exit, fuel, memory.peak(), start, cpu))
+    }
+
+    fn outcome(
+        &self,
+        exit: Exit,
+        fuel: Option<u64>,
+        peak_memory_bytes: u64,
+        start: Instant,
+        cpu: Duration,
+    ) -> Outcome {
         let world = &self.world;
-        if let Some(bytes) = limiter.refused_memory() {
-            world.deny("memory.grow", &format!("{bytes} bytes"), DenialReason::MemoryLimit);
-        }
-        if let Some(elements) = limiter.refused_table() {
-            world.deny("table.grow", &format!("{elements} elements"), DenialReason::TableLimit);
-        }
         let usage = Usage {
             fuel,
             wall_ms: milliseconds(start.elapsed()),
             cpu_ms: milliseconds(cpu),
-            peak_memory_bytes: limiter.peak_memory_bytes(),
+            peak_memory_bytes,
             bytes_read: world.bytes_read(),
             bytes_written: world.bytes_written(),
         };
         let cut = exit == Exit::Quota { quota: Quota::Output };
-        Ok(Outcome {
+        Outcome {
             exit,
             usage,
             denials: world.take_denials(),
             stdout: Captured { bytes: Vec::new(), cut },
             stderr: Captured { bytes: Vec::new(), cut },
-        })
+        }
     }
 }
 

@@ -9,9 +9,11 @@ use tokio::sync::mpsc;
 use wasmtime::{Instance, Module, Store, Val};
 use wasmtime_wizer::{InstanceState, SnapshotVal, Wizer};
 
+use crate::budget::{Fuel, Memory};
 use crate::config::config;
+use crate::group::Member;
 use crate::memory::{MemoryPool, StackPool};
-use crate::store::{State, new_store};
+use crate::store::{Grant, State, new_store};
 
 /// The exported function that initialises.
 const INITIALIZE: &str = "wizer-initialize";
@@ -61,7 +63,10 @@ pub async fn snapshot(wasm: &[u8], files: &Path) -> Result<Vec<u8>, SnapshotErro
     let world = World::new(&spec, SystemTree::builder().build()?)?;
     let argv = vec!["initialize".to_owned()];
     let process = Process::new(world, &argv, &[], Stdin::Empty, events, Control::default())?;
-    let mut store = new_store(&engine, process, &spec.limits)?;
+    let fuel = Fuel::new(&spec.limits);
+    let member = Member { process, meter: fuel.meter(), group: None };
+    let grant = Grant { fuel: spec.limits.fuel, memory: Arc::new(Memory::new(&spec.limits)) };
+    let mut store = new_store(&engine, member, &spec.limits, grant)?;
     let linker = crate::bindings::linker(&engine).map_err(module_error)?;
     let done = async {
         let instance = linker.instantiate_async(&mut store, &module).await?;

@@ -1,16 +1,19 @@
 //! The one place where a store is made (I4).
 
+use std::sync::Arc;
+
 use sandpiper_core::{Error, Limits, Metering};
-use sandpiper_kernel::Process;
 use wasmtime::{Memory, Store};
 
+use crate::budget;
 use crate::config::FUEL_YIELD_INTERVAL;
+use crate::group::Member;
 use crate::limiter::{Limiter, Parts};
 use crate::turn::{EndOfCall, Turn};
 
 /// What host functions reach through the store.
-pub(crate) struct State<G = Process> {
-    pub(crate) process: G,
+pub(crate) struct State<G = Member> {
+    pub(crate) guest: G,
     pub(crate) limiter: Limiter,
     /// The memory of a guest that has one, once it is instantiated.
     pub(crate) memory: Option<Memory>,
@@ -29,11 +32,10 @@ pub(crate) trait Guest: Send + 'static {
     const MAX_HANDLES: usize;
 }
 
-impl Guest for Process {
-    const PARTS: Parts = Parts { instances: 1, memories: 1 };
-    const HOOKED: bool = false;
-    const MAX_CALL_BYTES: usize = 0;
-    const MAX_HANDLES: usize = 0;
+/// What of the limits a store is given.
+pub(crate) struct Grant {
+    pub(crate) fuel: u64,
+    pub(crate) memory: Arc<budget::Memory>,
 }
 
 /// Makes a store with every limit on.
@@ -42,11 +44,12 @@ impl Guest for Process {
 /// [`Error::Host`] when the engine was not configured for the metering mode: a bug of the host.
 pub(crate) fn new_store<G: Guest>(
     engine: &wasmtime::Engine,
-    process: G,
+    guest: G,
     limits: &Limits,
+    grant: Grant,
 ) -> Result<Store<State<G>>, Error> {
-    let limiter = Limiter::new(limits, G::PARTS);
-    let mut store = Store::new(engine, State { process, limiter, memory: None, turn: Turn::default() });
+    let limiter = Limiter::new(limits, G::PARTS, grant.memory);
+    let mut store = Store::new(engine, State { guest, limiter, memory: None, turn: Turn::default() });
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(G::MAX_CALL_BYTES);
     store.set_max_component_handles(G::MAX_HANDLES);
@@ -55,7 +58,7 @@ pub(crate) fn new_store<G: Guest>(
     }
     match limits.metering {
         Metering::Fuel => {
-            store.set_fuel(limits.fuel).map_err(|err| misconfigured(&err))?;
+            store.set_fuel(grant.fuel).map_err(|err| misconfigured(&err))?;
             store.fuel_async_yield_interval(Some(FUEL_YIELD_INTERVAL)).map_err(|err| misconfigured(&err))?;
         }
         Metering::Deadline => {

@@ -1,18 +1,23 @@
 //! Open file descriptions: what descriptors, also those of several processes, share.
 
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use sandpiper_core::Access;
 
 use crate::abi::{FdFlags, FileKind};
+use crate::descriptors::OpenFile;
 use crate::fault::Attempt;
 use crate::file_system::{File, Stat};
 use crate::input::Input;
 use crate::listing::Listing;
 use crate::namespace::Place;
 use crate::output::Output;
+use crate::pipe::{PipeReader, PipeWriter};
 use crate::view::View;
+
+/// Inode number of all pipes, after those of the standard streams.
+const PIPE_INO: u64 = 4;
 
 /// An open file, directory or stream, with its offset and flags.
 #[derive(Debug)]
@@ -25,6 +30,7 @@ pub(crate) struct Description {
     device: u64,
     flags: AtomicU16,
     offset: Mutex<u64>,
+    counted: OnceLock<OpenFile>,
 }
 
 /// What is open.
@@ -34,6 +40,8 @@ pub(crate) enum Object {
     File(File),
     Input(Input),
     Output(Output),
+    PipeReader(PipeReader),
+    PipeWriter(PipeWriter),
 }
 
 /// An open directory.
@@ -43,6 +51,13 @@ pub(crate) struct OpenDirectory {
     pub(crate) preopened: bool,
     /// The names as they were when the directory was first read, so that cookies stay true.
     pub(crate) listing: Mutex<Option<Listing>>,
+}
+
+impl Object {
+    /// Whether it is read or written in order, without a place in it.
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self, Self::Input(_) | Self::Output(_) | Self::PipeReader(_) | Self::PipeWriter(_))
+    }
 }
 
 impl Description {
@@ -64,7 +79,20 @@ impl Description {
     }
 
     fn new(object: Object, path: String, access: Access, device: u64, flags: FdFlags) -> Self {
-        Self { object, path, access, device, flags: AtomicU16::new(flags.raw()), offset: Mutex::new(0) }
+        let (flags, offset) = (AtomicU16::new(flags.raw()), Mutex::new(0));
+        Self { object, path, access, device, flags, offset, counted: OnceLock::new() }
+    }
+
+    /// Counts it among the open files, once.
+    ///
+    /// # Errors
+    /// Those of `count`.
+    pub(crate) fn count_by(&self, count: impl FnOnce() -> Attempt<OpenFile>) -> Attempt<()> {
+        if self.counted.get().is_none() {
+            // Nobody else knows it yet, so it was not set meanwhile.
+            let _ = self.counted.set(count()?);
+        }
+        Ok(())
     }
 
     pub(crate) fn object(&self) -> &Object {
@@ -103,7 +131,7 @@ impl Description {
             Object::File(file) if file.is_device() => FileKind::CharacterDevice,
             Object::File(_) => FileKind::RegularFile,
             Object::Input(input) => input.kind(),
-            Object::Output(_) => FileKind::Unknown,
+            Object::Output(_) | Object::PipeReader(_) | Object::PipeWriter(_) => FileKind::Unknown,
         }
     }
 
@@ -113,6 +141,7 @@ impl Description {
             Object::File(file) => file.stat(),
             Object::Input(_) => Ok(Stat::own(self.kind(), 1)),
             Object::Output(output) => Ok(Stat::own(self.kind(), output.ino())),
+            Object::PipeReader(_) | Object::PipeWriter(_) => Ok(Stat::own(self.kind(), PIPE_INO)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use sandpiper_core::{DenialReason, Quota};
 
-use crate::Errno;
+use crate::{Errno, Signal};
 
 /// What a call gives instead of success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,10 @@ pub enum Stop {
     Exit(u8),
     /// A quota that ends the guest was reached; what fitted was written.
     Quota(Quota),
+    /// A signal that the guest caused ends it: a write to a pipe that nobody reads.
+    Signal(Signal),
+    /// The address for a result is outside of the memory, which traps in the canonical ABI.
+    BadAddress,
 }
 
 impl From<Errno> for Fault {
@@ -37,6 +41,8 @@ pub(crate) enum Failure {
     Denied { errno: Errno, reason: DenialReason, subject: Option<Box<str>> },
     /// A quota that ends the guest.
     Quota(Quota),
+    /// A signal that ends the guest.
+    Signal(Signal),
 }
 
 /// The result of an operation inside the kernel.

@@ -1,7 +1,10 @@
 //! A process: descriptors, arguments and environment in a sandbox.
 
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use sandpiper_core::{Control, DenialReason, Error, Event, Quota, Stdin, Stream};
 use tokio::sync::mpsc::Sender;
@@ -12,10 +15,15 @@ use crate::descriptors::{Descriptor, Descriptors};
 use crate::fault::{Attempt, Failure};
 use crate::input::Input;
 use crate::output::Output;
+use crate::processes::{HOST, Pid, Status};
+use crate::signals::Signals;
 use crate::strings::Strings;
 use crate::view::View;
 use crate::world::World;
-use crate::{Fault, Stop};
+use crate::{Errno, Fault, Signal, Stop};
+
+/// The mask of a process that the host starts; what the kernel makes has the bits that it leaves.
+pub(crate) const UMASK: u16 = 0o022;
 
 /// One process of a sandbox. Its methods are the functions of WASI preview 1.
 ///
@@ -33,10 +41,18 @@ use crate::{Fault, Stop};
 pub struct Process {
     pub(crate) world: Arc<World>,
     pub(crate) descriptors: Descriptors,
-    pub(crate) arguments: Strings,
-    pub(crate) environment: Strings,
-    started_ns: u64,
-    waited_ns: u64,
+    pub(crate) arguments: Arc<Strings>,
+    pub(crate) environment: Arc<Strings>,
+    pub(crate) pid: Pid,
+    pub(crate) signals: Arc<Signals>,
+    /// The working directory that it was given; what it makes of it is its own.
+    pub(crate) directory: Box<str>,
+    /// The image's command that it runs.
+    pub(crate) command: Box<str>,
+    /// The permission bits that what it makes does not get.
+    pub(crate) umask: u16,
+    pub(crate) started_ns: u64,
+    pub(crate) waited_ns: u64,
 }
 
 impl Process {
@@ -67,7 +83,7 @@ impl Process {
         let stderr = Object::Output(Output::new(Stream::Stderr, events, control));
         let root = world.namespace().root();
         let access = world.namespace().access(&root);
-        let mut descriptors = Descriptors::new(world.max_descriptors());
+        let mut descriptors = Descriptors::new(world.open_files());
         for (description, base, inheriting) in [
             (Description::stream(input, "/dev/stdin"), Rights::INPUT, Rights::NONE),
             (Description::stream(stdout, "/dev/stdout"), Rights::OUTPUT, Rights::NONE),
@@ -78,12 +94,22 @@ impl Process {
             // The spec's limit is 4 at least; a smaller one would only leave the last ones out.
             let _ = descriptors.insert(descriptor);
         }
+        let signals = Arc::new(Signals::new());
+        let pid = world.processes().start(HOST, &signals).map_err(|_| Error::Host {
+            context: "cannot start a process".to_owned(),
+            source: "the sandbox has as many as its limit allows".into(),
+        })?;
         Ok(Self {
             started_ns: world.clock().monotonic_stamp_ns(),
             world,
             descriptors,
-            arguments: argv.ok_or_else(too_large)?,
-            environment: environ.ok_or_else(too_large)?,
+            arguments: Arc::new(argv.ok_or_else(too_large)?),
+            environment: Arc::new(environ.ok_or_else(too_large)?),
+            pid,
+            signals,
+            directory: "/".into(),
+            command: Box::default(),
+            umask: UMASK,
             waited_ns: 0,
         })
     }
@@ -132,6 +158,20 @@ impl Process {
         value
     }
 
+    /// As [`Process::wait_for`], until a noted signal comes.
+    ///
+    /// # Errors
+    /// `INTR` for the signal.
+    pub(crate) async fn wait_unless_noted<T>(&mut self, future: impl Future<Output = T>) -> Result<T, Errno> {
+        let signals = Arc::clone(&self.signals);
+        let mut future = pin!(future);
+        let either = poll_fn(|context| match future.as_mut().poll(context) {
+            Poll::Ready(value) => Poll::Ready(Ok(value)),
+            Poll::Pending => signals.poll_noted(context).map(|()| Err(Errno::INTR)),
+        });
+        self.wait_for(either).await
+    }
+
     /// Counts a sleep of the virtual clock.
     pub(crate) fn skip(&mut self, sleep_ns: u64) {
         self.world.clock().skip(sleep_ns);
@@ -151,6 +191,7 @@ impl Process {
         };
         match failure {
             Failure::Errno(errno) => Err(Fault::Errno(errno)),
+            Failure::Signal(signal) => Err(Fault::Stop(Stop::Signal(signal))),
             Failure::Denied { errno, reason, subject } => {
                 let subject = subject.map_or_else(shown, String::from);
                 self.world.deny(operation, &subject, reason);
@@ -165,6 +206,13 @@ impl Process {
                 Err(Fault::Stop(Stop::Quota(quota)))
             }
         }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Of no effect where its end was told.
+        self.world.processes().end(self.pid, Status::Signaled(Signal::KILL));
     }
 }
 

@@ -14,14 +14,31 @@ impl Strings {
     pub(crate) fn new<'a>(strings: impl Iterator<Item = [&'a str; 3]>) -> Option<Self> {
         let mut list = Self::default();
         for parts in strings {
-            list.offsets.push(u32::try_from(list.bytes.len()).ok()?);
-            for part in parts {
-                list.bytes.extend_from_slice(part.as_bytes());
-            }
-            list.bytes.push(0);
+            list.push(parts.concat().as_bytes()).ok()?;
         }
         u32::try_from(list.bytes.len()).ok()?;
         Some(list)
+    }
+
+    /// Adds a string, which has no NUL.
+    ///
+    /// # Errors
+    /// `TOO_BIG` when they exceed 4 GiB together.
+    pub(crate) fn push(&mut self, text: &[u8]) -> Result<(), Errno> {
+        self.offsets.push(u32::try_from(self.bytes.len()).map_err(|_| Errno::TOO_BIG)?);
+        self.bytes.extend_from_slice(text);
+        self.bytes.push(0);
+        Ok(())
+    }
+
+    /// The strings, without their NUL.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes.split_inclusive(|byte| *byte == 0).map(|text| text.strip_suffix(&[0]).unwrap_or(text))
+    }
+
+    /// How many bytes the strings have together.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Writes how many strings there are and their bytes.

@@ -11,9 +11,10 @@ use crate::Errno;
 use crate::abi::FileKind;
 use crate::budget::Budgets;
 use crate::clock::Clock;
-use crate::descriptors::Descriptors;
+use crate::descriptors::{Descriptors, OpenFiles};
 use crate::file_system::{Directory, HostDirectory, MemoryTree, SYSTEM_ROOT, SystemTree};
 use crate::namespace::{Links, Namespace, Target, resolve};
+use crate::processes::Processes;
 use crate::random::Random;
 use crate::view::View;
 
@@ -36,7 +37,8 @@ pub struct World {
     denials: Mutex<DenialLog>,
     bytes_read: AtomicU64,
     bytes_written: AtomicU64,
-    max_descriptors: u32,
+    open_files: Arc<OpenFiles>,
+    processes: Processes,
 }
 
 /// What a path leads to.
@@ -84,10 +86,11 @@ impl World {
             denials: Mutex::new(DenialLog::default()),
             bytes_read: AtomicU64::new(0),
             bytes_written: AtomicU64::new(0),
-            max_descriptors: spec.limits.descriptors,
+            open_files: Arc::new(OpenFiles::new(spec.limits.descriptors)),
+            processes: Processes::new(spec.limits.processes),
         };
         let mut namespace = std::mem::replace(&mut world.namespace, Namespace::new(Directory::Way));
-        namespace.pin(&View { world: &world, descriptors: &Descriptors::new(0) });
+        namespace.pin(&View { world: &world, descriptors: &Descriptors::none() });
         world.namespace = namespace;
         Ok(Arc::new(world))
     }
@@ -95,7 +98,7 @@ impl World {
     /// What an absolute guest path leads to, symlinks followed; `None` when there is nothing, or
     /// nothing that could be reached.
     pub fn find(&self, path: &str) -> Option<Found> {
-        let view = View { world: self, descriptors: &Descriptors::new(0) };
+        let view = View { world: self, descriptors: &Descriptors::none() };
         let target = resolve(&view, &self.namespace.root(), path, Links::Follow).ok()?;
         match target {
             Target::Directory { .. } => Some(Found::Directory),
@@ -164,8 +167,12 @@ impl World {
         &self.budgets
     }
 
-    pub(crate) fn max_descriptors(&self) -> u32 {
-        self.max_descriptors
+    pub(crate) fn processes(&self) -> &Processes {
+        &self.processes
+    }
+
+    pub(crate) fn open_files(&self) -> &Arc<OpenFiles> {
+        &self.open_files
     }
 
     /// The guest's real time, for what the kernel itself stamps.

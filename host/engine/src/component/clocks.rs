@@ -49,7 +49,7 @@ pub(super) struct View<'a> {
 }
 
 pub(super) fn view(state: &mut State<Command>) -> View<'_> {
-    let Command { world, table, timers, .. } = &mut state.process;
+    let Command { world, table, timers, .. } = &mut state.guest;
     View { world, table, timers }
 }
 

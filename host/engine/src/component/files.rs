@@ -40,7 +40,7 @@ pub(super) struct View<'a> {
 }
 
 pub(super) fn view(state: &mut State<Command>) -> View<'_> {
-    let Command { world, wasi, table, directories, listings, .. } = &mut state.process;
+    let Command { world, wasi, table, directories, listings, .. } = &mut state.guest;
     View { wasi: WasiFilesystemCtxView { ctx: wasi.filesystem(), table }, world, directories, listings }
 }
 

@@ -120,13 +120,13 @@ impl Guest for Command {
 
 impl WasiView for State<Command> {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.process.wasi, table: &mut self.process.table }
+        WasiCtxView { ctx: &mut self.guest.wasi, table: &mut self.guest.table }
     }
 }
 
 impl IoView for State<Command> {
     fn table(&mut self) -> &mut ResourceTable {
-        &mut self.process.table
+        &mut self.guest.table
     }
 }
 
@@ -177,7 +177,7 @@ pub(crate) async fn run(
         command.wasi_cli_run().call_run(&mut *store).await
     };
     let ended = ended.await;
-    let Command { stdout, stderr, world, .. } = &store.data().process;
+    let Command { stdout, stderr, world, .. } = &store.data().guest;
     let (stdout, stderr, world) = (Arc::clone(stdout), Arc::clone(stderr), Arc::clone(world));
     stdout.drain().await;
     stderr.drain().await;

@@ -22,7 +22,7 @@ impl HasData for Sockets {
 pub(super) struct View<'a>(&'a Arc<World>);
 
 pub(super) fn view(state: &mut State<Command>) -> View<'_> {
-    View(&state.process.world)
+    View(&state.guest.world)
 }
 
 impl View<'_> {

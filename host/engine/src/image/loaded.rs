@@ -38,6 +38,8 @@ pub(crate) struct Loaded {
     /// Bytes of memory and elements of tables that an instance starts with.
     pub(crate) minimum_memory_bytes: u64,
     pub(crate) minimum_table_elements: u64,
+    /// Whether it imports the functions about processes.
+    pub(crate) knows_processes: bool,
 }
 
 /// What is there to be started.
@@ -223,6 +225,7 @@ fn link_module(name: &str, prepared: Prepared, module: &Module) -> Result<Loaded
         engine,
         start: Start::Module(pre),
         memories,
+        knows_processes: module.imports().any(|import| import.module() == bindings::PROCESS),
         minimum_memory_bytes: resources.max_initial_memory_size.unwrap_or(0).saturating_mul(64 << 10),
         minimum_table_elements: resources.max_initial_table_size.unwrap_or(0),
     })
@@ -243,6 +246,7 @@ fn link_component(prepared: Prepared, component: &Component) -> Result<Loaded, E
         engine,
         start,
         memories,
+        knows_processes: false,
         minimum_memory_bytes: minimum(|of| of.max_initial_memory_size).saturating_mul(64 << 10),
         minimum_table_elements: minimum(|of| of.max_initial_table_size),
     })

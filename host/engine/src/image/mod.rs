@@ -9,7 +9,7 @@ mod split;
 mod weight;
 
 pub use cache::CacheError;
-pub use source::{Alternative, ImageSource, ModuleSource};
+pub use source::{Alternative, ImageSource, ModuleSource, ProgramSource};
 
 pub(crate) use cache::{CompileCache, Stamp, stamp};
 pub(crate) use kind::Kind;

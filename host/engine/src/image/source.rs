@@ -2,24 +2,31 @@
 
 use std::path::PathBuf;
 
-use sandpiper_core::{Exec, GuestPath};
+use sandpiper_core::GuestPath;
 
-/// An image: a WebAssembly module that offers commands, with the files it needs.
+/// An image: programs that offer commands, with the files they need.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImageSource {
     /// The name by which a spec asks for it.
     pub name: String,
-    /// The module.
-    pub module: ModuleSource,
-    /// A module to be used instead for some commands.
-    pub alternative: Option<Alternative>,
-    /// Commands that the module offers, listed in `/usr/bin`; the first `argv` must be one. Empty
-    /// for a module that is the one command itself.
-    pub commands: Vec<String>,
+    /// The programs; of several that offer a command, the first has it.
+    pub programs: Vec<ProgramSource>,
     /// Environment variables that every command gets, before its own.
     pub env: Vec<(String, String)>,
     /// Host directories that the guest sees read-only.
     pub files: Vec<(PathBuf, GuestPath)>,
+}
+
+/// A program: a WebAssembly module that offers commands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProgramSource {
+    /// The module.
+    pub module: ModuleSource,
+    /// A module to be used instead for some commands.
+    pub alternative: Option<Alternative>,
+    /// Commands that the module offers, listed in `/usr/bin`. Empty for a module that is the one command
+    /// itself, whatever the first `argv` is.
+    pub commands: Vec<String>,
 }
 
 /// A WebAssembly module file.
@@ -48,12 +55,12 @@ pub struct Alternative {
 }
 
 impl Alternative {
-    /// Whether the command asks for this module.
-    pub(crate) fn wanted_by(&self, exec: &Exec) -> bool {
-        let by_env = exec.env.iter().any(|(name, value)| {
+    /// Whether a command, with the variables that are its own, asks for this module.
+    pub(crate) fn wanted_by(&self, arguments: &[String], env: &[(String, String)]) -> bool {
+        let by_env = env.iter().any(|(name, value)| {
             self.env.iter().any(|(asks, except)| asks == name && !except.contains(value))
         });
-        by_env || self.wanted_by_options(exec.argv.get(1..).unwrap_or_default())
+        by_env || self.wanted_by_options(arguments.get(1..).unwrap_or_default())
     }
 
     fn wanted_by_options(&self, arguments: &[String]) -> bool {
@@ -96,11 +103,10 @@ mod tests {
             usual_options_with_argument: "W".to_owned(),
             usual_last_options: "cm".to_owned(),
         };
-        let mut exec = Exec::new(argv.iter().copied());
-        for (name, value) in env {
-            exec = exec.env(*name, *value);
-        }
-        alternative.wanted_by(&exec)
+        let argv: Vec<String> = argv.iter().map(|argument| (*argument).to_owned()).collect();
+        let env: Vec<(String, String)> =
+            env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        alternative.wanted_by(&argv, &env)
     }
 
     #[test]

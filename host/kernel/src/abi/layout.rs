@@ -151,6 +151,7 @@ mod tests {
             ino: 2,
             device: 0,
             links: 3,
+            mode: 0,
             size: 4,
             accessed_ns: 5,
             modified_ns: 6,

@@ -197,6 +197,23 @@ impl Directory {
         }
     }
 
+    pub(crate) fn set_mode(&self, view: &View<'_>, mode: u16) -> Attempt<()> {
+        match self {
+            Self::System(_) | Self::Way | Self::Descriptors => Err(Failure::read_only()),
+            Self::Memory(node) => node.set_mode(mode, view.now_ns()),
+            Self::Host(host) => host.set_mode(mode),
+        }
+    }
+
+    /// Sets the permission bits of the file or directory `name`.
+    pub(crate) fn set_entry_mode(&self, view: &View<'_>, name: &str, mode: u16) -> Attempt<()> {
+        match self {
+            Self::System(_) | Self::Way | Self::Descriptors => Err(Failure::read_only()),
+            Self::Memory(node) => node.set_entry_mode(name, mode, view.now_ns()),
+            Self::Host(host) => host.set_entry_mode(name, mode),
+        }
+    }
+
     /// Gives every name to `each`, without `.` and `..`.
     pub(crate) fn list(&self, view: &View<'_>, each: &mut dyn FnMut(Listed) -> Attempt<()>) -> Attempt<()> {
         match self {

@@ -135,6 +135,15 @@ impl HostDirectory {
         super::host_file::set_times(&directory.into_std(), times)
     }
 
+    pub(super) fn set_mode(&self, mode: u16) -> Attempt<()> {
+        self.set_entry_mode(".", mode)
+    }
+
+    /// Sets the permission bits of the file or directory `name`, which is no symlink.
+    pub(super) fn set_entry_mode(&self, name: &str, mode: u16) -> Attempt<()> {
+        platform::set_mode(&self.dir, name, mode).map_err(|error| failure(&error))
+    }
+
     /// Gives every name to `each`, in the host's order.
     pub(super) fn list(&self, each: &mut dyn FnMut(Listed) -> Attempt<()>) -> Attempt<()> {
         for entry in self.dir.entries().map_err(|error| failure(&error))? {
@@ -175,6 +184,7 @@ pub(super) fn stat(metadata: &Metadata) -> Stat {
         ino: metadata.ino(),
         device: metadata.dev(),
         links: metadata.nlink(),
+        mode: platform::mode(metadata),
         size: metadata.len(),
         accessed_ns: time(metadata.accessed()),
         modified_ns,

@@ -25,6 +25,8 @@ pub(super) struct Node {
     pub(super) links: u64,
     /// Handles held; a node lives while it has links or handles.
     pub(super) handles: u64,
+    /// Permission bits.
+    pub(super) mode: u16,
     pub(super) accessed_ns: u64,
     pub(super) modified_ns: u64,
     pub(super) changed_ns: u64,
@@ -43,10 +45,16 @@ impl Nodes {
     /// Adds a node without names.
     pub(super) fn insert(&mut self, content: Content, now_ns: u64) -> NodeId {
         self.made += 1;
+        let mode = match content {
+            Content::File(_) => 0o644,
+            Content::Directory { .. } => 0o755,
+            Content::Symlink(_) => 0o777,
+        };
         let node = Node {
             ino: self.made,
             links: 0,
             handles: 0,
+            mode,
             accessed_ns: now_ns,
             modified_ns: now_ns,
             changed_ns: now_ns,
@@ -182,6 +190,7 @@ impl Node {
             ino: self.ino,
             device: 0,
             links: self.links,
+            mode: self.mode,
             size: self.charged_bytes(),
             accessed_ns: self.accessed_ns,
             modified_ns: self.modified_ns,

@@ -85,6 +85,24 @@ impl MemoryNode {
         set_times(&mut self.tree.lock(), self.id, times, now_ns)
     }
 
+    pub(super) fn set_mode(&self, mode: u16, now_ns: u64) -> Attempt<()> {
+        let mut nodes = self.tree.lock();
+        let node = nodes.get_mut(self.id)?;
+        node.mode = mode;
+        node.changed_ns = now_ns;
+        Ok(())
+    }
+
+    /// Sets the permission bits of the file or directory `name`.
+    pub(super) fn set_entry_mode(&self, name: &str, mode: u16, now_ns: u64) -> Attempt<()> {
+        let mut nodes = self.tree.lock();
+        let id = nodes.child(self.id, name)?;
+        let node = nodes.get_mut(id)?;
+        node.mode = mode;
+        node.changed_ns = now_ns;
+        Ok(())
+    }
+
     pub(super) fn step(&self, name: &str) -> Attempt<Step<Self>> {
         let mut nodes = self.tree.lock();
         let id = nodes.child(self.id, name)?;

@@ -29,6 +29,8 @@ pub(crate) struct Stat {
     /// The host's device number, 0 where there is none; the guest sees the mount's number instead.
     pub(crate) device: u64,
     pub(crate) links: u64,
+    /// Permission bits, 12 of them.
+    pub(crate) mode: u16,
     pub(crate) size: u64,
     pub(crate) accessed_ns: u64,
     pub(crate) modified_ns: u64,
@@ -38,7 +40,13 @@ pub(crate) struct Stat {
 impl Stat {
     /// A file of the kernel's own, without size or times.
     pub(crate) const fn own(kind: FileKind, ino: u64) -> Self {
-        Self { kind, ino, device: 0, links: 1, size: 0, accessed_ns: 0, modified_ns: 0, changed_ns: 0 }
+        let mode = match kind {
+            FileKind::Directory => 0o755,
+            FileKind::SymbolicLink => 0o777,
+            FileKind::RegularFile => 0o644,
+            _ => 0o666,
+        };
+        Self { kind, ino, device: 0, links: 1, mode, size: 0, accessed_ns: 0, modified_ns: 0, changed_ns: 0 }
     }
 }
 

@@ -56,6 +56,40 @@ pub(super) fn changed_ns(_metadata: &Metadata) -> Option<u64> {
     None
 }
 
+/// Permission bits of a host file.
+#[cfg(unix)]
+pub(super) fn mode(metadata: &Metadata) -> u16 {
+    use cap_std::fs::PermissionsExt;
+    u16::try_from(metadata.permissions().mode() & 0o7777).unwrap_or(0)
+}
+
+/// Windows has none: all may be read and executed, and written unless it is marked read-only.
+#[cfg(windows)]
+pub(super) fn mode(metadata: &Metadata) -> u16 {
+    if metadata.permissions().readonly() { 0o555 } else { 0o755 }
+}
+
+/// Sets the permission bits of a file or directory. What a concurrent process swaps in is not followed:
+/// it is opened first, and a symlink does not open.
+#[cfg(unix)]
+pub(super) fn set_mode(directory: &Dir, name: &str, mode: u16) -> io::Result<()> {
+    use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsMaybeDirExt};
+    use cap_std::fs::{Permissions, PermissionsExt};
+    let mut options = OpenOptions::new();
+    options.read(true).follow(FollowSymlinks::No).maybe_dir(true);
+    never_block(&mut options);
+    let file = directory.open_with(name, &options)?;
+    file.set_permissions(Permissions::from_mode(u32::from(mode)))
+}
+
+/// Of the bits, Windows keeps whether the owner may write.
+#[cfg(windows)]
+pub(super) fn set_mode(directory: &Dir, name: &str, mode: u16) -> io::Result<()> {
+    let mut permissions = directory.symlink_metadata(name)?.permissions();
+    permissions.set_readonly(mode & 0o200 == 0);
+    directory.set_permissions(name, permissions)
+}
+
 /// Keeps the opening of a FIFO or a device, swapped in after the check, from blocking.
 #[cfg(unix)]
 pub(super) fn never_block(options: &mut OpenOptions) {

@@ -39,6 +39,11 @@ pub struct SystemTree {
 enum SystemNode {
     Directory(BTreeMap<Box<str>, SystemId>),
     File(Arc<[u8]>),
+    /// A command of the image, which reads as a line that says so.
+    Command {
+        name: Box<str>,
+        content: Arc<[u8]>,
+    },
     Symlink(Box<str>),
     Device(Device),
     /// `/dev/fd`, which every process sees its own way.
@@ -119,22 +124,39 @@ impl SystemTree {
     pub(super) fn content(&self, id: SystemId, name: &str) -> Attempt<(Arc<[u8]>, Stat)> {
         let child = self.child(id, name).ok_or(Errno::NOENT)?;
         match self.nodes.get(child) {
-            Some(SystemNode::File(content)) => Ok((Arc::clone(content), self.stat(child))),
+            Some(SystemNode::File(content) | SystemNode::Command { content, .. }) => {
+                Ok((Arc::clone(content), self.stat(child)))
+            }
             Some(SystemNode::Directory(_) | SystemNode::Descriptors) => Err(Errno::ISDIR.into()),
             _ => Err(Errno::NXIO.into()),
         }
     }
 
+    /// The command that the file `name` is.
+    pub(crate) fn command(&self, id: SystemId, name: &str) -> Option<&str> {
+        match self.nodes.get(self.child(id, name)?)? {
+            SystemNode::Command { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
     pub(super) fn stat(&self, id: SystemId) -> Stat {
+        let mut executable = false;
         let (kind, size, links) = match self.nodes.get(id) {
             Some(SystemNode::Directory(_) | SystemNode::Descriptors) => (FileKind::Directory, 0, 2),
             Some(SystemNode::File(content)) => (FileKind::RegularFile, content.len(), 1),
+            Some(SystemNode::Command { content, .. }) => {
+                executable = true;
+                (FileKind::RegularFile, content.len(), 1)
+            }
             Some(SystemNode::Symlink(target)) => (FileKind::SymbolicLink, target.len(), 1),
             Some(SystemNode::Device(_)) => (FileKind::CharacterDevice, 0, 1),
             None => (FileKind::Unknown, 0, 0),
         };
         let ino = u64::try_from(id).unwrap_or(u64::MAX).saturating_add(1);
-        Stat { links, size: u64::try_from(size).unwrap_or(u64::MAX), ..timed(kind, ino) }
+        let stat = timed(kind, ino);
+        let mode = if executable { 0o755 } else { stat.mode };
+        Stat { links, mode, size: u64::try_from(size).unwrap_or(u64::MAX), ..stat }
     }
 
     pub(super) fn list(&self, id: SystemId, each: &mut dyn FnMut(Listed) -> Attempt<()>) -> Attempt<()> {
@@ -163,7 +185,8 @@ impl SystemTreeBuilder {
         for name in names {
             let name = name.as_ref();
             if !name.is_empty() && !name.contains(['/', '\0']) && name != "." && name != ".." {
-                self.add(&["usr", "bin", name], file(&format!("sandpiper command {name}\n")));
+                let content = format!("sandpiper command {name}\n").into_bytes().into();
+                self.add(&["usr", "bin", name], SystemNode::Command { name: name.into(), content });
             }
         }
         self

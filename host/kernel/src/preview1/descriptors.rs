@@ -102,7 +102,9 @@ impl Process {
         let descriptor = self.descriptors.get(fd)?;
         Advice::parse(advice)?;
         match descriptor.description.object() {
-            Object::Input(_) | Object::Output(_) => return Err(Errno::SPIPE.into()),
+            Object::Input(_) | Object::Output(_) | Object::PipeReader(_) | Object::PipeWriter(_) => {
+                return Err(Errno::SPIPE.into());
+            }
             Object::Directory(_) => return Err(Errno::BADF.into()),
             Object::File(_) => descriptor.check(Rights::FD_ADVISE)?,
         }

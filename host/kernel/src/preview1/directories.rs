@@ -22,7 +22,8 @@ impl Process {
             let start = &self.descriptors.get(fd)?.directory(Rights::PATH_CREATE_DIRECTORY)?.place;
             let create = || {
                 let name = self.free_name(start, path)?;
-                name.parent.directory.create_directory(&self.view(), &name.text)
+                name.parent.directory.create_directory(&self.view(), &name.text)?;
+                self.apply_umask(&name, 0o777)
             };
             create().map_err(|failure: Failure| failure.on(|| path::join(&start.path, path)))
         };

@@ -90,7 +90,9 @@ impl Process {
         let descriptor = self.descriptors.get(fd)?;
         let times = self.new_times(accessed_ns, modified_ns, flags)?;
         match descriptor.description.object() {
-            Object::Input(_) | Object::Output(_) => Err(Errno::INVAL.into()),
+            Object::Input(_) | Object::Output(_) | Object::PipeReader(_) | Object::PipeWriter(_) => {
+                Err(Errno::INVAL.into())
+            }
             Object::File(file) => {
                 descriptor.check_change(Rights::FD_FILESTAT_SET_TIMES)?;
                 file.set_times(&self.world, times)

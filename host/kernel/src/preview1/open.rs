@@ -151,6 +151,7 @@ impl Process {
         }
         self.world.namespace().check_writable(&name.parent)?;
         let file = name.parent.directory.create_file(&self.view(), &name.text, request.mode())?;
+        self.apply_umask(name, 0o666)?;
         Ok(describe(file, name, Access::ReadWrite, request))
     }
 

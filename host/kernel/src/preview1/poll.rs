@@ -89,7 +89,7 @@ impl Process {
         }
         let mut records = self.due(&watches).await;
         while records.is_empty() {
-            self.wait(&watches).await;
+            self.wait(&watches).await?;
             records = self.due(&watches).await;
         }
         let out = memory::bytes_mut(memory, events, memory::count(records.len() * EVENT_BYTES)?)?;
@@ -111,6 +111,9 @@ impl Process {
             Wait::Write { fd } => (fd, EventKind::Write, Rights::FD_WRITE),
         };
         let found = self.descriptors.get(fd).map_err(Failure::from).and_then(|descriptor| {
+            // Who waits to read where a pipe is written is told when nobody reads there any more.
+            let is_writer = matches!(descriptor.description.object(), Object::PipeWriter(_));
+            let right = if is_writer { Rights::NONE } else { right };
             descriptor.check(Rights::POLL_FD_READWRITE | right)?;
             Ok(Arc::clone(&descriptor.description))
         });
@@ -143,7 +146,10 @@ impl Process {
     }
 
     /// Waits until a subscription may have come about.
-    async fn wait(&mut self, watches: &[Watch]) {
+    ///
+    /// # Errors
+    /// `INTR` for a noted signal.
+    async fn wait(&mut self, watches: &[Watch]) -> Result<(), Errno> {
         let first_due_ns = watches
             .iter()
             .filter_map(|watch| match watch {
@@ -159,7 +165,7 @@ impl Process {
                 if self.no_descriptor_is_ready(watches).await {
                     self.skip(sleep_ns);
                 }
-                return;
+                return Ok(());
             }
             Some(sleep_ns) => {
                 let sleep = Duration::from_nanos(sleep_ns).min(MAX_WAIT);
@@ -182,6 +188,9 @@ impl Process {
                 match description.object() {
                     Object::Input(input) if !writes => input.ready().await,
                     Object::Output(output) if writes => output.ready().await,
+                    Object::PipeReader(pipe) if !writes => pipe.ready().await,
+                    Object::PipeWriter(pipe) if writes => pipe.ready().await,
+                    Object::PipeWriter(pipe) => pipe.abandoned().await,
                     _ => {}
                 }
             }));
@@ -190,7 +199,7 @@ impl Process {
             let ready = waits.iter_mut().any(|wait| wait.as_mut().poll(context).is_ready());
             if ready { Poll::Ready(()) } else { Poll::Pending }
         });
-        self.wait_for(any).await;
+        self.wait_unless_noted(any).await
     }
 
     async fn no_descriptor_is_ready(&self, watches: &[Watch]) -> bool {
@@ -217,6 +226,14 @@ async fn ready_now(description: &Description, kind: EventKind) -> Option<(Result
         (Object::Output(output), EventKind::Write) => match output.ready_now() {
             Ok(true) => Some((Ok(most), false)),
             Ok(false) => None,
+            Err(_) => Some((Ok(0), true)),
+        },
+        (Object::PipeReader(pipe), EventKind::Read) => {
+            pipe.ready_now().map(|(bytes, ended)| (Ok(u64::try_from(bytes).unwrap_or(most)), ended))
+        }
+        (Object::PipeWriter(pipe), EventKind::Read) => pipe.is_abandoned().then_some((Ok(0), true)),
+        (Object::PipeWriter(pipe), EventKind::Write) => match pipe.ready_now() {
+            Ok(room) => room.map(|room| (Ok(u64::try_from(room).unwrap_or(most)), false)),
             Err(_) => Some((Ok(0), true)),
         },
         (Object::File(file), EventKind::Read) => {

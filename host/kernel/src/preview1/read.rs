@@ -7,6 +7,7 @@ use crate::description::{Description, Object};
 use crate::fault::Attempt;
 use crate::file_system::File;
 use crate::input::Input;
+use crate::pipe::PipeReader;
 use crate::vectors::Vectors;
 use crate::{Errno, Fault, Process, memory};
 
@@ -51,7 +52,7 @@ impl Process {
         let rights = call.rights(Rights::FD_READ);
         let description = match descriptor.description.object() {
             Object::Directory(_) => return Err(Errno::ISDIR.into()),
-            Object::Input(_) | Object::Output(_) if call.offset.is_some() => return Err(Errno::SPIPE.into()),
+            stream if stream.is_stream() && call.offset.is_some() => return Err(Errno::SPIPE.into()),
             _ => {
                 descriptor.check(rights)?;
                 Arc::clone(&descriptor.description)
@@ -65,7 +66,13 @@ impl Process {
                 let now = description.flags().has(FdFlags::NONBLOCK);
                 self.read_input(input, memory, &vectors, now).await?
             }
-            Object::Directory(_) | Object::Output(_) => return Err(Errno::BADF.into()),
+            Object::PipeReader(pipe) => {
+                let now = description.flags().has(FdFlags::NONBLOCK);
+                self.read_pipe(pipe, memory, &vectors, now).await?
+            }
+            Object::Directory(_) | Object::Output(_) | Object::PipeWriter(_) => {
+                return Err(Errno::BADF.into());
+            }
         };
         self.world.count_read(count);
         Ok(memory::store_u32(memory, call.result, memory::count(count)?)?)
@@ -114,8 +121,25 @@ impl Process {
     ) -> Attempt<usize> {
         let Some(range) = vectors.ranges().next() else { return Ok(0) };
         let bytes = memory.get_mut(range).ok_or(Errno::FAULT)?;
-        let read = if now { input.read_now(bytes).await } else { self.wait_for(input.read(bytes)).await };
+        let read =
+            if now { input.read_now(bytes).await } else { self.wait_unless_noted(input.read(bytes)).await? };
         Ok(read?)
+    }
+
+    /// As [`Process::read_input`].
+    async fn read_pipe(
+        &mut self,
+        pipe: &PipeReader,
+        memory: &mut [u8],
+        vectors: &Vectors,
+        now: bool,
+    ) -> Attempt<usize> {
+        let Some(range) = vectors.ranges().next() else { return Ok(0) };
+        let bytes = memory.get_mut(range).ok_or(Errno::FAULT)?;
+        match pipe.read_now(bytes) {
+            Err(Errno::AGAIN) if !now => Ok(self.wait_unless_noted(pipe.read(bytes)).await?),
+            read => Ok(read?),
+        }
     }
 }
 

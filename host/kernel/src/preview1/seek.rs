@@ -126,7 +126,9 @@ impl Process {
     fn sync(&self, fd: u32, right: Rights) -> Attempt<()> {
         let descriptor = self.descriptors.get(fd)?;
         match descriptor.description.object() {
-            Object::Input(_) | Object::Output(_) => Err(Errno::INVAL.into()),
+            Object::Input(_) | Object::Output(_) | Object::PipeReader(_) | Object::PipeWriter(_) => {
+                Err(Errno::INVAL.into())
+            }
             object => {
                 // Nothing of a read-only file is unsaved, so syncing it needs no right to change it.
                 if right != Rights::FD_DATASYNC || descriptor.base.contains(Rights::FD_WRITE) {
@@ -148,6 +150,8 @@ fn seekable(description: &Description) -> Attempt<&File> {
     match description.object() {
         Object::File(file) => Ok(file),
         Object::Directory(_) => Err(Errno::BADF.into()),
-        Object::Input(_) | Object::Output(_) => Err(Errno::SPIPE.into()),
+        Object::Input(_) | Object::Output(_) | Object::PipeReader(_) | Object::PipeWriter(_) => {
+            Err(Errno::SPIPE.into())
+        }
     }
 }

@@ -8,8 +8,9 @@ use crate::description::{Description, Object};
 use crate::fault::{Attempt, Failure};
 use crate::file_system::File;
 use crate::output::Output;
+use crate::pipe::PipeWriter;
 use crate::vectors::Vectors;
-use crate::{Errno, Fault, Process, memory};
+use crate::{Errno, Fault, Process, Signal, memory};
 
 impl Process {
     /// Writes at the descriptor's offset, or at the end under `APPEND`.
@@ -56,7 +57,7 @@ impl Process {
         let rights = call.rights(Rights::FD_WRITE);
         let description = match descriptor.description.object() {
             Object::Directory(_) => return Err(Errno::ISDIR.into()),
-            Object::Input(_) | Object::Output(_) if call.offset.is_some() => return Err(Errno::SPIPE.into()),
+            stream if stream.is_stream() && call.offset.is_some() => return Err(Errno::SPIPE.into()),
             _ => {
                 descriptor.check(rights)?;
                 Arc::clone(&descriptor.description)
@@ -70,7 +71,12 @@ impl Process {
                 let now = description.flags().has(FdFlags::NONBLOCK);
                 self.write_output(output, memory, &vectors, now).await?
             }
-            Object::Directory(_) | Object::Input(_) => return Err(Errno::BADF.into()),
+            Object::PipeWriter(pipe) => {
+                let now = description.flags().has(FdFlags::NONBLOCK);
+                let written = self.write_pipe(pipe, memory, &vectors, now).await;
+                self.unless_broken(written)?
+            }
+            Object::Directory(_) | Object::Input(_) | Object::PipeReader(_) => return Err(Errno::BADF.into()),
         };
         Ok(memory::store_u32(memory, call.result, memory::count(count)?)?)
     }
@@ -118,6 +124,51 @@ impl Process {
             file.sync(!flags.has(FdFlags::SYNC))?;
         }
         Ok(done)
+    }
+
+    async fn write_pipe(
+        &mut self,
+        pipe: &PipeWriter,
+        memory: &[u8],
+        vectors: &Vectors,
+        now: bool,
+    ) -> Result<usize, Errno> {
+        let mut written = 0;
+        for range in vectors.ranges() {
+            let bytes = memory.get(range).ok_or(Errno::FAULT)?;
+            let result = match pipe.write_now(bytes) {
+                Ok(count) if count == bytes.len() || now => {
+                    written += count;
+                    if count < bytes.len() {
+                        break;
+                    }
+                    continue;
+                }
+                Ok(count) => {
+                    written += count;
+                    let rest = bytes.get(count..).unwrap_or_default();
+                    self.wait_unless_noted(pipe.write(rest, &mut written)).await
+                }
+                Err(Errno::AGAIN) if !now => self.wait_unless_noted(pipe.write(bytes, &mut written)).await,
+                Err(errno) => Err(errno),
+            };
+            match result {
+                Ok(Ok(())) => {}
+                // What was written is told; the error comes with the next write.
+                Ok(Err(_)) | Err(_) if written > 0 => break,
+                Ok(Err(errno)) | Err(errno) => return Err(errno),
+            }
+        }
+        self.world.count_written(written);
+        Ok(written)
+    }
+
+    /// A write that nobody reads ends the process, unless it has decided otherwise (POSIX `write`).
+    fn unless_broken(&self, written: Result<usize, Errno>) -> Attempt<usize> {
+        if written == Err(Errno::PIPE) && self.signals.ends(Signal::PIPE) {
+            return Err(Failure::Signal(Signal::PIPE));
+        }
+        Ok(written?)
     }
 
     async fn write_output(

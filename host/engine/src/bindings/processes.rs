@@ -1,0 +1,184 @@
+//! Binds `sandpiper:host/process`.
+
+use sandpiper_kernel::Fault;
+use wasmtime::{Caller, Linker, Result};
+
+use super::{PROCESS, begin, end, parts, stopped};
+use crate::fork::fork;
+use crate::store::State;
+
+/// The export by which the canonical ABI has a guest make room for what a call gives.
+const ALLOCATE: &str = "cabi_realloc";
+
+/// Calls `$expand!` with the functions that take numbers and write a result into the guest's memory.
+macro_rules! functions {
+    ($expand:ident) => {
+        $expand! {
+            "kill" process_kill(pid: u32, signal: u32, result: u32);
+            "act" process_act(signal: u32, action: u32, result: u32);
+            "pipe" process_pipe(result: u32);
+            "dup" process_dup(from: u32, lowest: u32, result: u32);
+            "dup-to" process_dup_to(from: u32, to: u32, result: u32);
+            "mode" process_mode(path: u32, path_length: u32, follow: u32, result: u32);
+            "set-mode" process_set_mode(path: u32, path_length: u32, mode: u32, result: u32);
+            "access" process_access(path: u32, path_length: u32, kinds: u32, result: u32);
+        }
+    };
+}
+
+macro_rules! bind {
+    ($($name:literal $function:ident($($a:ident: $A:ty),*);)*) => {
+        fn bind_plain(linker: &mut Linker<State>) -> Result<()> {
+            $(linker.func_wrap_async(PROCESS, $name, |mut caller: Caller<'_, State>, ($($a,)*): ($($A,)*)| {
+                Box::new(async move {
+                    let start = begin(&mut caller);
+                    let (memory, process) = parts(&mut caller)?;
+                    let result = process.$function(memory, $($a),*);
+                    end(&mut caller, start).await;
+                    unless_stopped(result)
+                })
+            })?;)*
+            Ok(())
+        }
+
+        /// The names of all functions.
+        pub(super) const FUNCTIONS: &[&str] = &[
+            $($name,)* "root", "directory", "command", "umask", "id", "parent", "take-signals", "wait", "spawn", "fork-call",
+        ];
+    };
+}
+
+functions!(bind);
+
+pub(super) fn bind(linker: &mut Linker<State>) -> Result<()> {
+    bind_plain(linker)?;
+    linker.func_wrap(PROCESS, "root", |mut caller: Caller<'_, State>| -> u32 {
+        caller.data_mut().guest.process.process_root()
+    })?;
+    linker.func_wrap(PROCESS, "id", |mut caller: Caller<'_, State>| -> u32 {
+        caller.data_mut().guest.process.process_id()
+    })?;
+    linker.func_wrap(PROCESS, "parent", |mut caller: Caller<'_, State>| -> u32 {
+        caller.data_mut().guest.process.process_parent()
+    })?;
+    linker.func_wrap(PROCESS, "take-signals", |mut caller: Caller<'_, State>| -> u64 {
+        caller.data_mut().guest.process.process_take_signals()
+    })?;
+    linker.func_wrap(PROCESS, "umask", |mut caller: Caller<'_, State>, mask: u32| -> u32 {
+        caller.data_mut().guest.process.process_umask(mask)
+    })?;
+    linker.func_wrap_async(PROCESS, "directory", |mut caller: Caller<'_, State>, (result,): (u32,)| {
+        Box::new(async move {
+            let directory = caller.data().guest.process.process_directory().to_owned();
+            give_list(&mut caller, directory.as_bytes(), result).await
+        })
+    })?;
+    linker.func_wrap_async(PROCESS, "command", |mut caller: Caller<'_, State>, (result,): (u32,)| {
+        Box::new(async move {
+            let command = caller.data().guest.process.process_command().to_owned();
+            give_list(&mut caller, command.as_bytes(), result).await
+        })
+    })?;
+    linker.func_wrap_async(
+        PROCESS,
+        "wait",
+        |mut caller: Caller<'_, State>, (is_one, child, block, result): (u32, u32, u32, u32)| {
+            Box::new(async move {
+                begin(&mut caller);
+                let (memory, process) = parts(&mut caller)?;
+                let waited = process.process_wait(memory, is_one, child, block, result).await;
+                caller.data().guest.meter.at_return();
+                unless_stopped(waited)
+            })
+        },
+    )?;
+    linker.func_wrap_async(
+        PROCESS,
+        "spawn",
+        |mut caller: Caller<'_, State>,
+         (
+            program,
+            program_length,
+            argv,
+            argc,
+            env,
+            envc,
+            directory,
+            directory_length,
+            files,
+            files_length,
+            result,
+        ): (u32, u32, u32, u32, u32, u32, u32, u32, u32, u32, u32)| {
+            Box::new(async move {
+                let start = begin(&mut caller);
+                let (memory, process) = parts(&mut caller)?;
+                let spawned = process.process_spawn(
+                    memory,
+                    program,
+                    program_length,
+                    argv,
+                    argc,
+                    env,
+                    envc,
+                    directory,
+                    directory_length,
+                    files,
+                    files_length,
+                    result,
+                );
+                if let Some(spawned) = unless_stopped(spawned)?
+                    && let Some((group, _)) = &caller.data().guest.group
+                {
+                    group.spawn(spawned);
+                }
+                end(&mut caller, start).await;
+                Ok(())
+            })
+        },
+    )?;
+    linker.func_wrap_async(
+        PROCESS,
+        "fork-call",
+        |mut caller: Caller<'_, State>, (argument, files, files_length, result): (u32, u32, u32, u32)| {
+            Box::new(async move {
+                let start = begin(&mut caller);
+                let available =
+                    caller.data().guest.group.as_ref().map_or(0, |(group, _)| group.memory.available());
+                let (memory, process) = parts(&mut caller)?;
+                let forked = process.process_fork(memory, files, files_length, result, available);
+                if let Some(process) = unless_stopped(forked)? {
+                    fork(&mut caller, process, argument).await?;
+                }
+                end(&mut caller, start).await;
+                Ok(())
+            })
+        },
+    )?;
+    Ok(())
+}
+
+/// Writes a `list<u8>` where the guest's allocator says, and its address and length at `result`.
+async fn give_list(caller: &mut Caller<'_, State>, bytes: &[u8], result: u32) -> Result<()> {
+    let unfit = || wasmtime::Error::from(wasmtime::Trap::UnreachableCodeReached);
+    let allocate = caller.get_export(ALLOCATE).and_then(wasmtime::Extern::into_func).ok_or_else(unfit)?;
+    let allocate = allocate.typed::<(u32, u32, u32, u32), u32>(&*caller).map_err(|_| unfit())?;
+    let length = u32::try_from(bytes.len())?;
+    let address = allocate.call_async(&mut *caller, (0, 0, 1, length)).await?;
+    let memory = caller.data().memory.ok_or_else(unfit)?;
+    let mut list = [0; 8];
+    list[..4].copy_from_slice(&address.to_le_bytes());
+    list[4..].copy_from_slice(&length.to_le_bytes());
+    for (address, bytes) in [(address, bytes), (result, &list)] {
+        let outside = |_| wasmtime::Trap::MemoryOutOfBounds;
+        memory.write(&mut *caller, usize::try_from(address)?, bytes).map_err(outside)?;
+    }
+    Ok(())
+}
+
+/// The value of a call, or what ends the guest; numbers of errors are in the call's own result.
+fn unless_stopped<T>(result: std::result::Result<T, Fault>) -> Result<T> {
+    result.map_err(|fault| match fault {
+        Fault::Stop(stop) => stopped(stop),
+        Fault::Errno(_) => wasmtime::Trap::MemoryOutOfBounds.into(),
+    })
+}

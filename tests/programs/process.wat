@@ -1,0 +1,11 @@
+  ;; The functions of `sandpiper:host/process`, in the canonical ABI.
+  (import "sandpiper:host/process@0.1.0" "id" (func $id (result i32)))
+  (import "sandpiper:host/process@0.1.0" "parent" (func $parent (result i32)))
+  (import "sandpiper:host/process@0.1.0" "spawn" (func $spawn (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
+  (import "sandpiper:host/process@0.1.0" "fork-call" (func $fork_call (param i32 i32 i32 i32)))
+  (import "sandpiper:host/process@0.1.0" "wait" (func $wait (param i32 i32 i32 i32)))
+  (import "sandpiper:host/process@0.1.0" "kill" (func $kill (param i32 i32 i32)))
+  (import "sandpiper:host/process@0.1.0" "act" (func $act (param i32 i32 i32)))
+  (import "sandpiper:host/process@0.1.0" "pipe" (func $pipe (param i32)))
+  (import "sandpiper:host/process@0.1.0" "dup" (func $dup (param i32 i32 i32)))
+  (import "sandpiper:host/process@0.1.0" "dup-to" (func $dup_to (param i32 i32 i32)))
