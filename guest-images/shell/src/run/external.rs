@@ -1,6 +1,7 @@
 //! Programs: where they are, and starting them.
 
 use super::Shell;
+use super::absent::why_absent;
 use crate::flow::{Flow, Result, Status};
 use crate::syntax::ast::{
     Argument, Bytes, Command, Kind, Name, Operation, Operator, Part, Redirect, RedirectTarget, Simple,
@@ -97,6 +98,9 @@ impl Shell {
         let Some(path) = self.find_program(&arguments[0]) else {
             if !self.functions.contains_key(b"command_not_found_handle".as_slice()) {
                 self.complain(&[arguments[0].as_slice(), b": command not found"].concat());
+                if system::SANDBOX && let Some(why) = why_absent(&arguments[0]) {
+                    let _ = system::write_all(2, &[b"sandpiper: ", why.as_bytes(), b"\n"].concat());
+                }
             }
             return Err(127);
         };

@@ -1,5 +1,6 @@
 //! Running lists, pipelines and commands.
 
+mod absent;
 mod assign;
 mod compound;
 mod external;

@@ -19,6 +19,9 @@ pub use face::{
 
 use crate::syntax::ast::Bytes;
 
+/// Whether this is a sandbox of sandpiper's.
+pub const SANDBOX: bool = cfg!(target_os = "wasi");
+
 /// An error of the system, by the number that it has there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Errno(pub i32);

@@ -17,6 +17,14 @@ impl Slice {
     }
 }
 
+/// A list that the host gives, in memory of `cabi_realloc`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct List {
+    pub address: *mut u8,
+    pub length: usize,
+}
+
 /// What a function returns through an address; no result is bigger.
 #[repr(C, align(8))]
 #[derive(Debug, Default)]
@@ -40,6 +48,8 @@ impl Answer {
 unsafe extern "C" {
     #[link_name = "root"]
     pub fn root() -> u32;
+    #[link_name = "directory"]
+    pub fn directory(answer: *mut List);
     #[link_name = "id"]
     pub fn id() -> u32;
     #[link_name = "parent"]

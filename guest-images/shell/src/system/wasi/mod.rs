@@ -49,12 +49,27 @@ const FOLLOW: u32 = 1;
 static DIRECTORY: Mutex<Bytes> = Mutex::new(Bytes::new());
 
 pub fn run(main: fn() -> u8) -> u8 {
-    let given =
-        std::env::var_os("PWD").map(|path| path.into_encoded_bytes()).filter(|path| path.starts_with(b"/"));
-    let places = [given.unwrap_or_default(), b"/workspace".to_vec()];
-    let start = places.into_iter().find(|path| !path.is_empty() && super::is_directory(path));
-    keep_directory(start.unwrap_or_else(|| b"/".to_vec()));
+    keep_directory(first_directory());
     main()
+}
+
+/// The directory that the shell was started in, by the name that `PWD` has for it if it is one.
+fn first_directory() -> Bytes {
+    let mut list = imports::List { address: std::ptr::null_mut(), length: 0 };
+    // SAFETY: writes the list only, and memory that `cabi_realloc` has made for it.
+    unsafe { imports::directory(&raw mut list) };
+    if list.address.is_null() {
+        return b"/".to_vec();
+    }
+    // SAFETY: `cabi_realloc` has made it by the global allocator with this length and the alignment of bytes.
+    let real = unsafe { Bytes::from_raw_parts(list.address, list.length, list.length) };
+    let named =
+        std::env::var_os("PWD").map(|path| path.into_encoded_bytes()).filter(|path| path.starts_with(b"/"));
+    let same = |named: &Bytes| {
+        let identity = |path: &[u8]| super::metadata(path).map(|metadata| metadata.identity);
+        identity(named).is_some_and(|it| Some(it) == identity(&real))
+    };
+    named.filter(same).unwrap_or(real)
 }
 
 fn keep_directory(path: Bytes) {
@@ -535,7 +550,7 @@ fn spawn_absolute(program: &Program) -> Result<u32> {
     let arguments = slices(program.arguments);
     let environment = slices(program.environment);
     let directory = directory();
-    let path = absolute(program.path);
+    let path = program.path;
     let mut answer = Answer::default();
     // SAFETY: reads what it is given, all of which lives until it returns, and writes the answer only.
     unsafe {

@@ -1,0 +1,123 @@
+//! The imports, in the canonical ABI: what a function returns comes back through an address, its discriminant in the
+//! first byte, and the error's number behind it.
+
+use std::io;
+use std::path::Path;
+
+use crate::{Action, OsStrExt as _};
+
+#[repr(C, align(8))]
+#[derive(Default)]
+struct Answer([u8; 16]);
+
+impl Answer {
+    fn check(&self) -> io::Result<()> {
+        if self.0[0] == 0 {
+            return Ok(());
+        }
+        Err(io::Error::from_raw_os_error(i32::from(u16::from_le_bytes([self.0[2], self.0[3]]))))
+    }
+}
+
+/// A list that the host gives, in memory of `cabi_realloc`.
+#[repr(C)]
+struct List {
+    address: *mut u8,
+    length: usize,
+}
+
+#[link(wasm_import_module = "sandpiper:host/process@0.1.0")]
+unsafe extern "C" {
+    #[link_name = "command"]
+    fn host_command(list: *mut List);
+    #[link_name = "set-mode"]
+    fn host_set_mode(path: *const u8, length: usize, mode: u32, answer: *mut Answer);
+    #[link_name = "mode"]
+    fn host_mode(path: *const u8, length: usize, follow: u32, answer: *mut Answer);
+    #[link_name = "access"]
+    fn host_access(path: *const u8, length: usize, kinds: u32, answer: *mut Answer);
+    #[link_name = "umask"]
+    safe fn host_umask(mask: u32) -> u32;
+    #[link_name = "kill"]
+    fn host_kill(process: u32, signal: u32, answer: *mut Answer);
+    #[link_name = "act"]
+    fn host_act(signal: u32, action: u32, answer: *mut Answer);
+    #[link_name = "parent"]
+    safe fn host_parent() -> u32;
+}
+
+/// The host knows no working directory of ours.
+fn absolute(path: &Path) -> io::Result<Vec<u8>> {
+    if path.as_os_str().is_empty() {
+        return Err(io::Error::from_raw_os_error(libc::ENOENT));
+    }
+    if path.is_absolute() {
+        return Ok(path.as_os_str().as_bytes().to_vec());
+    }
+    Ok(std::env::current_dir()?.join(path).into_os_string().into_encoded_bytes())
+}
+
+pub fn command() -> Option<String> {
+    let mut list = List { address: std::ptr::null_mut(), length: 0 };
+    // SAFETY: writes the list only, and memory that `cabi_realloc` has made for it.
+    unsafe { host_command(&raw mut list) };
+    if list.length == 0 {
+        return None;
+    }
+    // SAFETY: `cabi_realloc` has made it by the global allocator with this length and the alignment of bytes.
+    let bytes = unsafe { Vec::from_raw_parts(list.address, list.length, list.length) };
+    String::from_utf8(bytes).ok()
+}
+
+pub fn start() {}
+
+pub fn mode(path: &Path, follow: bool) -> io::Result<u32> {
+    let path = absolute(path)?;
+    let mut answer = Answer::default();
+    // SAFETY: the addresses are those of live values of these lengths.
+    unsafe { host_mode(path.as_ptr(), path.len(), u32::from(follow), &mut answer) };
+    answer.check()?;
+    Ok(u32::from(u16::from_le_bytes([answer.0[2], answer.0[3]])))
+}
+
+pub fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    let path = absolute(path)?;
+    let mut answer = Answer::default();
+    // SAFETY: the addresses are those of live values of these lengths.
+    unsafe { host_set_mode(path.as_ptr(), path.len(), mode & 0o7777, &mut answer) };
+    answer.check()
+}
+
+pub fn access(path: &Path, kinds: u32) -> io::Result<()> {
+    let path = absolute(path)?;
+    let mut answer = Answer::default();
+    // SAFETY: the addresses are those of live values of these lengths.
+    unsafe { host_access(path.as_ptr(), path.len(), kinds, &mut answer) };
+    answer.check()
+}
+
+pub fn umask(mask: u32) -> u32 {
+    host_umask(mask)
+}
+
+pub fn kill(process: u32, signal: u8) -> io::Result<()> {
+    let mut answer = Answer::default();
+    // SAFETY: the address is that of a live value.
+    unsafe { host_kill(process, u32::from(signal), &mut answer) };
+    answer.check()
+}
+
+pub fn act(signal: u8, action: Action) -> io::Result<()> {
+    let mut answer = Answer::default();
+    let action = match action {
+        Action::Default => 0,
+        Action::Ignore => 1,
+    };
+    // SAFETY: the address is that of a live value.
+    unsafe { host_act(u32::from(signal), action, &mut answer) };
+    answer.check()
+}
+
+pub fn parent() -> u32 {
+    host_parent()
+}

@@ -1,0 +1,92 @@
+//! The tools that are other people's crates.
+
+use std::ffi::OsString;
+
+use uucore::locale;
+
+type Arguments = std::vec::IntoIter<OsString>;
+type Tool = fn(Arguments) -> i32;
+
+/// By name, in order.
+const TOOLS: &[(&str, Tool)] = &[
+    ("b2sum", uu_b2sum::uumain),
+    ("base32", uu_base32::uumain),
+    ("base64", uu_base64::uumain),
+    ("basename", uu_basename::uumain),
+    ("cksum", uu_cksum::uumain),
+    ("comm", uu_comm::uumain),
+    ("cp", uu_cp::uumain),
+    ("csplit", uu_csplit::uumain),
+    ("cut", uu_cut::uumain),
+    ("date", uu_date::uumain),
+    ("dd", uu_dd::uumain),
+    ("dirname", uu_dirname::uumain),
+    ("echo", uu_echo::uumain),
+    ("expand", uu_expand::uumain),
+    ("factor", uu_factor::uumain),
+    ("fmt", uu_fmt::uumain),
+    ("fold", uu_fold::uumain),
+    ("head", uu_head::uumain),
+    ("join", uu_join::uumain),
+    ("link", uu_link::uumain),
+    ("ln", uu_ln::uumain),
+    ("md5sum", uu_md5sum::uumain),
+    ("mkdir", uu_mkdir::uumain),
+    ("mktemp", uu_mktemp::uumain),
+    ("mv", uu_mv::uumain),
+    ("nl", uu_nl::uumain),
+    ("nproc", uu_nproc::uumain),
+    ("numfmt", uu_numfmt::uumain),
+    ("od", uu_od::uumain),
+    ("paste", uu_paste::uumain),
+    ("pathchk", uu_pathchk::uumain),
+    ("pr", uu_pr::uumain),
+    ("printenv", uu_printenv::uumain),
+    ("printf", uu_printf::uumain),
+    ("ptx", uu_ptx::uumain),
+    ("pwd", uu_pwd::uumain),
+    ("readlink", uu_readlink::uumain),
+    ("realpath", uu_realpath::uumain),
+    ("rm", uu_rm::uumain),
+    ("rmdir", uu_rmdir::uumain),
+    ("seq", uu_seq::uumain),
+    ("sha1sum", uu_sha1sum::uumain),
+    ("sha224sum", uu_sha224sum::uumain),
+    ("sha256sum", uu_sha256sum::uumain),
+    ("sha384sum", uu_sha384sum::uumain),
+    ("sha512sum", uu_sha512sum::uumain),
+    ("shred", uu_shred::uumain),
+    ("shuf", uu_shuf::uumain),
+    ("sleep", uu_sleep::uumain),
+    ("sort", uu_sort::uumain),
+    ("split", uu_split::uumain),
+    ("sum", uu_sum::uumain),
+    ("tac", uu_tac::uumain),
+    ("tail", uu_tail::uumain),
+    ("tee", uu_tee::uumain),
+    ("touch", uu_touch::uumain),
+    ("tr", uu_tr::uumain),
+    ("truncate", uu_truncate::uumain),
+    ("tsort", uu_tsort::uumain),
+    ("uname", uu_uname::uumain),
+    ("unexpand", uu_unexpand::uumain),
+    ("uniq", uu_uniq::uumain),
+    ("unlink", uu_unlink::uumain),
+    ("wc", uu_wc::uumain),
+    ("yes", uu_yes::uumain),
+];
+
+pub fn names() -> impl Iterator<Item = &'static str> {
+    TOOLS.iter().map(|(name, _)| *name)
+}
+
+/// Runs a tool with its arguments, of which the first is its name; none when there is no such tool.
+pub fn run(name: &str, arguments: &[OsString]) -> Option<i32> {
+    let at = TOOLS.binary_search_by_key(&name, |(name, _)| name).ok()?;
+    let (name, tool) = TOOLS.get(at)?;
+    if let Err(error) = locale::setup_localization(name) {
+        eprintln!("{name}: {error}");
+        return Some(1);
+    }
+    Some(tool(arguments.to_vec().into_iter()))
+}

@@ -1,0 +1,48 @@
+//! Starting other programs, for the tools that do.
+
+use std::ffi::OsString;
+use std::io;
+use std::process::{Command, ExitStatus};
+
+use sandpiper_guest::{ExitStatusExt as _, os};
+
+use crate::text::{reason, shown};
+
+/// A program that could be started by nobody: 127 when there is none, 126 when it cannot be run.
+pub fn failure_code(error: &io::Error) -> i32 {
+    if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
+}
+
+/// A command of a name and arguments.
+pub fn command(words: &[Vec<u8>]) -> Command {
+    let program = words.first().map(|word| os(word)).unwrap_or_default();
+    let mut command = Command::new(program);
+    command.args(words.iter().skip(1).map(|word| os(word)).collect::<Vec<OsString>>());
+    command
+}
+
+/// Runs a program in this one's place: its end is this one's.
+pub fn replace(tool: &str, mut command: Command) -> i32 {
+    match command.status() {
+        Ok(status) => end_as(status),
+        Err(error) => {
+            let name = command.get_program().to_owned();
+            eprintln!("{tool}: {}: {}", shown_quoted(sandpiper_guest::bytes(&name)), reason(&error));
+            failure_code(&error)
+        }
+    }
+}
+
+/// The code of an end; an end by a signal is repeated.
+pub fn end_as(status: ExitStatus) -> i32 {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => code,
+        (None, Some(signal)) => sandpiper_guest::end_by_signal(u8::try_from(signal).unwrap_or(9)),
+        (None, None) => 1,
+    }
+}
+
+/// A name in the C locale's quotes.
+pub fn shown_quoted(name: &[u8]) -> String {
+    format!("'{}'", shown(name))
+}
