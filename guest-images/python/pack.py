@@ -16,6 +16,22 @@ SKIPPED_FILES = {'turtle.py', '__hello__.py', 'tty.py', 'pty.py', 'ssl.py'}
 DATA_SUFFIXES = ('.txt', '.toml', '.json', '.rst', '.css')
 
 
+# In files of the standard library, what holds on WASI elsewhere and not in the sandbox.
+CHANGED = {
+    'subprocess.py': [('_can_fork_exec = sys.platform not in {"emscripten", "wasi", "ios", "tvos", "watchos"}',
+                       '_can_fork_exec = True')],
+}
+
+
+def changed(source, relative):
+    """The file as the sandbox has it."""
+    for old, new in CHANGED.get(relative.replace(os.sep, '/'), ()):
+        if source.count(old.encode()) != 1:
+            raise SystemExit(f'{relative} has not one line: {old}')
+        source = source.replace(old.encode(), new.encode())
+    return source
+
+
 def compile_file(source, filename, target):
     """Writes the code of a source file as an unchecked pyc: the image is read-only."""
     code = compile(source, filename, 'exec', dont_inherit=True, optimize=0)
@@ -27,7 +43,7 @@ def compile_file(source, filename, target):
 
 def add(source_path, relative, root):
     with open(source_path, 'rb') as file:
-        add_content(file.read(), relative, root)
+        add_content(changed(file.read(), relative), relative, root)
 
 
 def add_content(source, relative, root):

@@ -1,4 +1,4 @@
-//! Embeds the recipes of `guest-images`, each with the digest of all that its image is made of.
+//! Embeds the recipe of `guest-images`, with the digest of all that its image is made of.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -9,22 +9,25 @@ use sha2::{Digest, Sha256};
 
 /// The definition of what host and guest say to each other.
 const WIT: &str = "../../wit/host.wit";
-const RECIPES: &str = "../../guest-images";
+const PARTS: &str = "../../guest-images";
+/// What of a part's folder is for people, or left by builds, and no part of the image.
+const BESIDE: [&str; 3] = ["target", "README.md", "build.sh"];
 /// The code that builds: an image made by other code is another image.
 const BUILDERS: [&str; 4] = ["src/build", "src/build.rs", "src/manifest.rs", "../engine/src/snapshot.rs"];
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> Result<()> {
-    let mut text = String::from("static RECIPES: &[Recipe] = &[\n");
-    for folder in entries(Path::new(RECIPES))?.into_iter().filter(|path| path.is_dir()) {
+    let mut text = String::from("static PARTS: &[Part] = &[\n");
+    let mut all = Vec::new();
+    for path in BUILDERS.iter().chain([&WIT]) {
+        all.extend(files(Path::new(path))?);
+    }
+    for folder in entries(Path::new(PARTS))?.into_iter().filter(|path| path.is_dir()) {
         let files = files(&folder)?;
-        let mut all = files.clone();
-        for path in BUILDERS.iter().chain([&WIT]) {
-            all.extend(self::files(Path::new(path))?);
-        }
-        let name = slashed(folder.strip_prefix(RECIPES)?);
-        writeln!(text, "Recipe {{ name: {name:?}, digest: {:?}, files: &[", digest(&all)?)?;
+        all.extend(files.clone());
+        let name = slashed(folder.strip_prefix(PARTS)?);
+        writeln!(text, "Part {{ name: {name:?}, files: &[")?;
         for file in &files {
             let (inner, full) = (slashed(file.strip_prefix(&folder)?), slashed(file));
             let full = format!(r#"concat!(env!("CARGO_MANIFEST_DIR"), "/", {full:?})"#);
@@ -33,10 +36,15 @@ fn main() -> Result<()> {
         text.push_str("] },\n");
     }
     let wit = hex(&Sha256::digest(read(Path::new(WIT))?));
-    writeln!(text, "];\n\n/// SHA-256 of the WIT.\npub(crate) const WIT_DIGEST: &str = {wit:?};")?;
+    writeln!(
+        text,
+        "];\n\n/// SHA-256 of all that the image is made of: the parts, the WIT, the code that builds."
+    )?;
+    writeln!(text, "static DIGEST: &str = {:?};", digest(&all)?)?;
+    writeln!(text, "\n/// SHA-256 of the WIT.\npub(crate) const WIT_DIGEST: &str = {wit:?};")?;
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     fs::write(out.join("recipes.rs"), text)?;
-    for path in BUILDERS.into_iter().chain([WIT, RECIPES]) {
+    for path in BUILDERS.into_iter().chain([WIT, PARTS]) {
         println!("cargo::rerun-if-changed={path}");
     }
     Ok(())
@@ -60,7 +68,11 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
         let entry = entry?;
         // Left there by editors and by Python; no recipe has such a file.
         let name = entry.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') && !name.ends_with('~') && name != "__pycache__" {
+        if !name.starts_with('.')
+            && !name.ends_with('~')
+            && name != "__pycache__"
+            && !BESIDE.contains(&&*name)
+        {
             paths.push(entry.path());
         }
     }

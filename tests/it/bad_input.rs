@@ -35,7 +35,7 @@ fn the_same_command_without_the_fault_passes() {
 
 #[test]
 fn an_image_that_is_not_there() {
-    refused(&run_hi(&["--image", "ruby"]), &["ruby", "python"]);
+    refused(&run_hi(&["--image", "ruby"]), &["ruby", "base"]);
     refused(&run_hi(&["--image", "missing.wasm"]), &["missing.wasm", "cannot be read"]);
     refused(&run_hi(&["--image", "./"]), &["not a file"]);
 }

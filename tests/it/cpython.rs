@@ -265,6 +265,7 @@ modules! {
     test_os
     test_pathlib
     test_pickle
+    test_popen
     test_random
     test_re
     test_set
@@ -273,6 +274,7 @@ modules! {
     test_statistics
     test_str
     test_struct
+    test_subprocess
     test_tarfile
     test_tempfile
     test_textwrap

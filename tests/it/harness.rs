@@ -21,14 +21,14 @@ pub fn cache() -> PathBuf {
 pub fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| {
-        sandpiper::install(&cache(), "python", &build_inputs(), &Silent).unwrap();
+        sandpiper::install(&cache(), "base", &build_inputs(), &Silent).unwrap();
         sandpiper::engine(&cache()).unwrap()
     })
 }
 
 /// The native Python of the image's own sources, which is built if it is not there.
 pub fn reference() -> Reference {
-    ImageStore::open(&cache()).unwrap().reference("python", &build_inputs(), &Silent).unwrap()
+    ImageStore::open(&cache()).unwrap().reference("base", &build_inputs(), &Silent).unwrap()
 }
 
 fn build_inputs() -> BuildInputs {

@@ -13,7 +13,10 @@ mod invariants;
 mod limits;
 mod modules;
 mod preview1;
+mod processes;
 mod program;
 mod python;
 mod readme;
+#[cfg(unix)]
+mod subprocesses;
 mod wall;

@@ -23,15 +23,19 @@ _MISSING = {
     'pwd': 'module', 'grp': 'module', 'syslog': 'module', 'readline': 'module', '_curses': 'module',
     'curses': 'module', '_tkinter': 'module', 'tkinter': 'module', 'turtle': 'module', 'idlelib': 'module',
     'ensurepip': 'module', 'venv': 'module', 'dbm.gnu': 'module', '_gdbm': 'module', 'dbm.ndbm': 'module', '_dbm': 'module',
-    '_multiprocessing': 'processes', '_posixshmem': 'processes', '_posixsubprocess': 'processes',
+    '_multiprocessing': 'processes', '_posixshmem': 'processes',
     'multiprocessing.synchronize': 'processes', 'multiprocessing.shared_memory': 'processes',
     '_interpreters': 'threads', '_interpchannels': 'threads', '_interpqueues': 'threads',
 }
 
 
-def _refuse(exception, feature, subject):
-    number = _ENOTSUP if exception is OSError else None
-    return _sandpiper.refusal(exception, number, feature, subject)
+# Of what forks: a program of its own does the same.
+_INSTEAD = 'start another python3 with subprocess'
+
+
+def _refuse(exception, feature, subject, instead=None):
+    number = _ENOTSUP if exception is OSError else 0
+    return _sandpiper.refusal(exception, number, feature, subject, instead)
 
 
 def _asks_for_itself():
@@ -78,10 +82,6 @@ def _find_extension(stem, path):
 
 # -- Adjusting modules of the standard library ---------------------------------------------------------
 
-def _adjust_subprocess(module):
-    module.Popen.__init__ = _refuse(OSError, 'processes', 'subprocess')
-
-
 def _adjust_socket(module):
     refuse = _refuse(OSError, 'sockets', 'socket')
     for name in ('getaddrinfo', 'gethostbyname', 'gethostbyname_ex', 'gethostbyaddr', 'getnameinfo',
@@ -91,26 +91,105 @@ def _adjust_socket(module):
     module.gethostname = lambda: 'sandpiper'
 
 
+class _PipeEnd:
+    """What a loop needs of the sockets by which it wakes itself, over an end of a pipe."""
+
+    def __init__(self, fd):
+        import os
+        os.set_blocking(fd, False)
+        self._fd = fd
+
+    def fileno(self):
+        return self._fd
+
+    def recv(self, count):
+        import os
+        return os.read(self._fd, count)
+
+    def send(self, data):
+        import os
+        return os.write(self._fd, data)
+
+    def close(self):
+        import os
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
+
+
 def _adjust_asyncio_selectors(module):
-    # The self-pipe wakes the loop for threads and signals, and there are neither.
-    loop = module.BaseSelectorEventLoop
-    loop._make_self_pipe = loop._close_self_pipe = loop._write_to_self = lambda self: None
+    def make_self_pipe(self):
+        import os
+        self._ssock, self._csock = map(_PipeEnd, os.pipe())
+        self._internal_fds += 1
+        self._add_reader(self._ssock.fileno(), self._read_from_self)
+
+    module.BaseSelectorEventLoop._make_self_pipe = make_self_pipe
+
+
+def _adjust_asyncio_unix_events(module):
+    class PollingChildWatcher(module.AbstractChildWatcher):
+        """Asks now and then whether a child has ended: there is no thread that could wait for it."""
+
+        # Others of the kind are deprecated.
+        __module__ = module.__name__
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exception):
+            pass
+
+        def is_active(self):
+            return True
+
+        def close(self):
+            pass
+
+        def attach_loop(self, loop):
+            pass
+
+        def add_child_handler(self, pid, callback, *args):
+            import os
+            loop = module.events.get_running_loop()
+
+            def look(delay):
+                try:
+                    ended, status = os.waitpid(pid, os.WNOHANG)
+                except ChildProcessError:
+                    # As ThreadedChildWatcher has it.
+                    ended, status = pid, 255 << 8
+                if ended:
+                    callback(pid, os.waitstatus_to_exitcode(status), *args)
+                elif not loop.is_closed():
+                    loop.call_later(delay, look, min(delay * 2, 0.02))
+
+            loop.call_soon(look, 0.0005)
+
+        def remove_child_handler(self, pid):
+            return True
+
+    def init_watcher(self):
+        if self._watcher is None:
+            self._watcher = PollingChildWatcher()
+
+    module._UnixDefaultEventLoopPolicy._init_watcher = init_watcher
 
 
 def _adjust_process_pool(module):
-    module.ProcessPoolExecutor.__init__ = _refuse(OSError, 'processes', 'ProcessPoolExecutor')
+    module.ProcessPoolExecutor.__init__ = _refuse(OSError, 'processes', 'ProcessPoolExecutor', _INSTEAD)
     # Called by __init__ natively, and by nothing else.
     module.ProcessPoolExecutor.shutdown = lambda self, wait=True, *, cancel_futures=False: None
 
 
 def _adjust_multiprocessing(module):
-    module.BaseProcess.start = _refuse(OSError, 'processes', 'multiprocessing')
+    module.BaseProcess.start = _refuse(OSError, 'processes', 'multiprocessing', _INSTEAD)
 
 
 def _adjust_multiprocessing_context(module):
     for name in ('Lock', 'RLock', 'Condition', 'Semaphore', 'BoundedSemaphore', 'Event', 'Barrier', 'Queue',
                  'JoinableQueue', 'SimpleQueue', 'Pool', 'Manager', 'Value', 'Array', 'Pipe'):
-        setattr(module.BaseContext, name, _refuse(OSError, 'processes', f'multiprocessing.{name}'))
+        setattr(module.BaseContext, name, _refuse(OSError, 'processes', f'multiprocessing.{name}', _INSTEAD))
 
 
 def _adjust_hashlib(module):
@@ -131,69 +210,107 @@ def _adjust_hashlib(module):
     module.__all__ += ('pbkdf2_hmac',) if 'pbkdf2_hmac' not in module.__all__ else ()
 
 
+def _adjust_signal(module):
+    def valid_signals():
+        return {module._int_to_enum(number, module.Signals) for number in range(1, module.NSIG)
+                if number not in (32, 33)}
+
+    valid_signals.__module__ = 'signal'
+    valid_signals.__qualname__ = 'valid_signals'
+    module.valid_signals = valid_signals
+
+
 _ADJUSTMENTS = {
     'asyncio.selector_events': _adjust_asyncio_selectors,
+    'asyncio.unix_events': _adjust_asyncio_unix_events,
     'concurrent.futures.process': _adjust_process_pool,
     'hashlib': _adjust_hashlib,
     'multiprocessing.context': _adjust_multiprocessing_context,
     'multiprocessing.process': _adjust_multiprocessing,
+    'signal': _adjust_signal,
     'socket': _adjust_socket,
-    'subprocess': _adjust_subprocess,
 }
 
 
 def _refuse_processes():
-    """Gives os the functions that a POSIX program expects; all of them refuse."""
+    """Gives os the functions of a POSIX program that there are not here; all of them refuse."""
     import os
-    for name in ('system', 'popen', 'spawnl', 'spawnle', 'spawnlp', 'spawnlpe', 'spawnv', 'spawnve', 'spawnvp',
-                 'spawnvpe', 'kill', 'killpg', 'wait', 'waitpid'):
-        setattr(os, name, _refuse(OSError, 'processes', f'os.{name}'))
-    refuse_execv = _refuse(OSError, 'processes', 'os.execv')
-    refuse_execve = _refuse(OSError, 'processes', 'os.execve')
-
-    # os has the others of their family over these two. Wrong arguments are the program's fault first.
-    def execv(path, argv, /):
-        _check_arguments('execv', os.fsencode(path), argv)
-        refuse_execv()
-
-    def execve(path, argv, env):
-        _check_arguments('execve', os.fsencode(path) if not isinstance(path, int) else b'', argv)
-        for key, value in env.items():
-            if b'=' in os.fsencode(key):
-                raise ValueError('illegal environment variable name')
-            _check_no_null(os.fsencode(key) + os.fsencode(value))
-        refuse_execve()
-
-    for function in (execv, execve):
-        function.__module__ = 'posix'
-        function.__qualname__ = function.__name__
-        setattr(os, function.__name__, function)
+    instead = 'start a program with subprocess'
 
     def get(name):
         # The standard library asks whether these are there, and must hear no; a program gets the refusal.
         if name in ('fork', 'forkpty', 'posix_spawn', 'posix_spawnp') and not _is_asked_by_standard_library():
-            return _refuse(OSError, 'processes', f'os.{name}')
+            return _refuse(OSError, 'processes', f'os.{name}', instead)
         raise AttributeError(f"module 'os' has no attribute {name!r}")
 
     os.__getattr__ = get
 
 
-def _check_arguments(name, path, argv):
+def _add_spawns():
+    """The functions of os that start a program, which natively are there where fork is."""
     import os
-    _check_no_null(path)
-    if not isinstance(argv, (tuple, list)):
-        raise TypeError(f'{name}() arg 2 must be a tuple or list')
-    if not argv:
-        raise ValueError(f'{name}() arg 2 must not be empty')
-    for argument in argv:
-        _check_no_null(os.fsencode(argument))
-    if not argv[0]:
-        raise ValueError(f'{name}() arg 2 first element cannot be empty')
 
+    def start(mode, places, args, env):
+        import _posixsubprocess
+        if not isinstance(args, (tuple, list)):
+            raise TypeError('argv must be a tuple or a list')
+        if not args or not args[0]:
+            raise ValueError('argv first element cannot be empty')
+        if env is not None:
+            names = [(os.fsencode(name), os.fsencode(value)) for name, value in env.items()]
+            if any(b'=' in name for name, _ in names):
+                raise ValueError('illegal environment variable name')
+            env = [name + b'=' + value for name, value in names]
+        reader, writer = os.pipe()
+        try:
+            pid = _posixsubprocess.fork_exec(args, places, False, (writer,), None, env, -1, -1, -1, -1, -1, -1,
+                                             reader, writer, False, False, -1, None, None, None, -1, None, False)
+        finally:
+            os.close(writer)
+            failed = bool(os.read(reader, 1))
+            os.close(reader)
+        if mode == os.P_NOWAIT:
+            return pid
+        _, status = os.waitpid(pid, 0)
+        # As of a child that could not become the program.
+        return 127 if failed else os.waitstatus_to_exitcode(status)
 
-def _check_no_null(text):
-    if b'\0' in text:
-        raise ValueError('embedded null byte')
+    def places(file, env):
+        file = os.fsencode(file)
+        if os.path.dirname(file):
+            return (file,)
+        return tuple(os.path.join(os.fsencode(folder), file) for folder in os.get_exec_path(env))
+
+    def spawnv(mode, file, args):
+        return start(mode, (os.fsencode(file),), args, None)
+
+    def spawnve(mode, file, args, env):
+        return start(mode, (os.fsencode(file),), args, env)
+
+    def spawnvp(mode, file, args):
+        return start(mode, places(file, None), args, None)
+
+    def spawnvpe(mode, file, args, env):
+        return start(mode, places(file, env), args, env)
+
+    def spawnl(mode, file, *args):
+        return spawnv(mode, file, args)
+
+    def spawnle(mode, file, *args):
+        return spawnve(mode, file, args[:-1], args[-1])
+
+    def spawnlp(mode, file, *args):
+        return spawnvp(mode, file, args)
+
+    def spawnlpe(mode, file, *args):
+        return spawnvpe(mode, file, args[:-1], args[-1])
+
+    os.P_WAIT = 0
+    os.P_NOWAIT = os.P_NOWAITO = 1
+    for function in (spawnv, spawnve, spawnvp, spawnvpe, spawnl, spawnle, spawnlp, spawnlpe):
+        function.__module__ = 'os'
+        function.__qualname__ = function.__name__
+        setattr(os, function.__name__, function)
 
 
 def _is_asked_by_standard_library():
@@ -201,22 +318,11 @@ def _is_asked_by_standard_library():
 
 
 def _add_identity():
-    """The user and the modes of files, of which WASI knows nothing."""
+    """The user, of whom WASI knows nothing."""
     import os
     for name, value in (('getuid', 1000), ('geteuid', 1000), ('getgid', 1000), ('getegid', 1000)):
         if not hasattr(os, name):
             setattr(os, name, lambda value=value: value)
-    if not hasattr(os, 'getppid'):
-        os.getppid = lambda: 0
-    if not hasattr(os, 'umask'):
-        os.umask = lambda mask: 0o22
-    if not hasattr(os, 'chmod'):
-        def chmod(path, mode, *, dir_fd=None, follow_symlinks=True):
-            # WASI has no modes to set: the one that a file has anyway is no request.
-            has = os.stat(path, follow_symlinks=follow_symlinks).st_mode & 0o7777
-            if mode & 0o7777 != has:
-                _sandpiper.unsupported('module', f'os.chmod to {mode & 0o7777:o}')
-        os.chmod = chmod
 
 
 def install():
@@ -225,6 +331,7 @@ def install():
     for name in ('start_new_thread', 'start_new', 'start_joinable_thread'):
         setattr(_thread, name, _refuse(RuntimeError, 'threads', "can't start new thread"))
     _refuse_processes()
+    _add_spawns()
     _add_identity()
     sys.meta_path.insert(0, _StandardFinder)
     sys.meta_path.append(_LastFinder)

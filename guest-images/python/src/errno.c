@@ -2,6 +2,9 @@
 #include <errno.h>
 #include <stdio.h>
 
+/* signals.c */
+extern int sandpiper_signal_clock;
+
 int *sandpiper_errno(void);
 char *sandpiper_strerror(int number);
 
@@ -108,6 +111,10 @@ int *sandpiper_errno(void)
 {
     static int current;
     if (errno != NOTHING_NEW) {
+        if (errno == EINTR) {
+            /* CPython asks next which signal came, and is to be told. */
+            sandpiper_signal_clock = 0;
+        }
         current = translated(errno);
         errno = NOTHING_NEW;
     }

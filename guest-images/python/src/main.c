@@ -4,6 +4,7 @@
 #include "sandpiper.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +133,7 @@ __attribute__((export_name("wizer-initialize"))) void sandpiper_initialize(void)
     sandpiper_is_initialising = 1;
     mount_image_at_root();
     PyImport_AppendInittab("_sandpiper", PyInit__sandpiper);
+    PyImport_AppendInittab("_posixsubprocess", PyInit__posixsubprocess);
 
     PyPreConfig preconfig;
     PyPreConfig_InitPythonConfig(&preconfig);
@@ -208,13 +210,29 @@ static struct arguments read_arguments(void)
     return arguments;
 }
 
-static void enter_working_directory(void)
+/* Before anything else of a run. */
+static void begin_process(void)
 {
-    const char *directory = getenv("PWD");
-    if (directory != NULL && directory[0] == '/' && directory[1] != 0) {
-        /* A directory that is not there is the program's to find out, as after a native chdir. */
-        (void)chdir(directory);
+    if (sandpiper_begin() < 0) {
+        fail("finding the root directory");
     }
+}
+
+/* After CPython's initialisation, which has signals do what they do in every Python. */
+static void begin_signals(void)
+{
+    if (!sandpiper_begin_signals()) {
+        return;
+    }
+    PyObject *module = PyImport_ImportModule("_signal");
+    PyObject *ignore = module == NULL ? NULL : PyObject_GetAttrString(module, "SIG_IGN");
+    PyObject *before = ignore == NULL ? NULL : PyObject_CallMethod(module, "signal", "iO", SIGINT, ignore);
+    if (before == NULL) {
+        fail("ignoring SIGINT");
+    }
+    Py_DECREF(before);
+    Py_DECREF(ignore);
+    Py_DECREF(module);
 }
 
 /* The value of a PYTHON* variable; NULL when unset, empty, or when the environment is to be ignored. */
@@ -464,8 +482,8 @@ _Noreturn static void run_main(void)
 __attribute__((export_name("wizer-resume"))) void sandpiper_resume(void)
 {
     __wasilibc_maybe_reinitialize_environ_eagerly();
+    begin_process();
     struct arguments arguments = read_arguments();
-    enter_working_directory();
 
     PyThreadState *tstate = _PyThreadState_GET();
     PyConfig *config = (PyConfig *)_PyInterpreterState_GetConfig(tstate->interp);
@@ -514,15 +532,17 @@ __attribute__((export_name("wizer-resume"))) void sandpiper_resume(void)
     Py_DECREF(environ);
     Py_DECREF(search_path_object);
     Py_DECREF(flags);
+    begin_signals();
     run_main();
 }
 
 __attribute__((export_name("cold-start"))) void sandpiper_cold_start(void)
 {
     __wasm_call_ctors();
+    begin_process();
     struct arguments arguments = read_arguments();
-    enter_working_directory();
     PyImport_AppendInittab("_sandpiper", PyInit__sandpiper);
+    PyImport_AppendInittab("_posixsubprocess", PyInit__posixsubprocess);
 
     PyPreConfig preconfig;
     PyPreConfig_InitPythonConfig(&preconfig);
@@ -552,5 +572,6 @@ __attribute__((export_name("cold-start"))) void sandpiper_cold_start(void)
     }
     Py_DECREF(result);
     Py_DECREF(boot);
+    begin_signals();
     run_main();
 }

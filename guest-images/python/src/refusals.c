@@ -4,12 +4,12 @@
 
 #include <string.h>
 
-#define WAY_OUT                                                                                                  \
-    "not available in sandpiper's local WASM sandbox; route this to a remote backend (E2B, Daytona) when one is " \
-    "configured"
+#define NOT_HERE "not available in sandpiper's local WASM sandbox"
+#define ELSEWHERE "route this to a remote backend (E2B, Daytona) when one is configured"
+#define WAY_OUT NOT_HERE "; " ELSEWHERE
 
 /* The canonical ABI of `unsupported: func(feature: string, detail: string)`. */
-__attribute__((import_module("sandpiper:host/diagnostics"), import_name("unsupported"))) extern void
+__attribute__((import_module("sandpiper:host/diagnostics@0.1.0"), import_name("unsupported"))) extern void
 host_unsupported(const char *feature, size_t feature_length, const char *detail, size_t detail_length);
 
 static PyObject *unsupported(PyObject *module, PyObject *args)
@@ -26,33 +26,40 @@ static PyObject *unsupported(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* Called in place of what is refused; `self` is (exception, errno, feature, subject). */
-static PyObject *raise_refusal(PyObject *self, PyObject *args, PyObject *keywords)
+PyObject *sandpiper_refuse(PyObject *exception, int number, const char *feature, const char *subject,
+                           const char *advice)
 {
-    (void)args;
-    (void)keywords;
-    PyObject *exception = PyTuple_GET_ITEM(self, 0);
-    PyObject *number = PyTuple_GET_ITEM(self, 1);
-    Py_ssize_t feature_length;
-    Py_ssize_t subject_length;
-    const char *feature = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(self, 2), &feature_length);
-    const char *subject = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(self, 3), &subject_length);
-    if (feature == NULL || subject == NULL) {
-        return NULL;
-    }
-    host_unsupported(feature, (size_t)feature_length, subject, (size_t)subject_length);
-    PyObject *message = PyUnicode_FromFormat("%U: %s", PyTuple_GET_ITEM(self, 3), WAY_OUT);
+    host_unsupported(feature, strlen(feature), subject, strlen(subject));
+    PyObject *message = advice == NULL
+        ? PyUnicode_FromFormat("%s: %s", subject, WAY_OUT)
+        : PyUnicode_FromFormat("%s: %s; %s, or %s", subject, NOT_HERE, advice, ELSEWHERE);
     if (message == NULL) {
         return NULL;
     }
-    PyObject *value = number == Py_None ? PyObject_CallOneArg(exception, message)
-                                        : PyObject_CallFunctionObjArgs(exception, number, message, NULL);
+    PyObject *value = number == 0 ? PyObject_CallOneArg(exception, message)
+                                  : PyObject_CallFunction(exception, "iO", number, message);
     Py_DECREF(message);
     if (value != NULL) {
         PyErr_SetObject((PyObject *)Py_TYPE(value), value);
         Py_DECREF(value);
     }
     return NULL;
+}
+
+/* Called in place of what is refused; `self` is what it was made with (refusal). */
+static PyObject *raise_refusal(PyObject *self, PyObject *args, PyObject *keywords)
+{
+    (void)args;
+    (void)keywords;
+    PyObject *exception;
+    int number;
+    const char *feature;
+    const char *subject;
+    const char *advice;
+    if (!PyArg_ParseTuple(self, "Oissz", &exception, &number, &feature, &subject, &advice)) {
+        return NULL;
+    }
+    return sandpiper_refuse(exception, number, feature, subject, advice);
 }
 
 #define REFUSAL_DOC "($self, /, *args, **kwargs)\n--\n\nRaises: " WAY_OUT "."
@@ -78,18 +85,19 @@ static PyMethodDef *refusal_method(const char *subject)
     return method;
 }
 
+/* refusal(exception, errno or 0, feature, subject, advice or None) */
 static PyObject *refusal(PyObject *module, PyObject *args)
 {
     PyObject *exception;
-    PyObject *number;
-    PyObject *feature;
-    PyObject *subject;
+    int number;
+    const char *feature;
+    const char *subject;
+    const char *advice;
     (void)module;
-    if (!PyArg_ParseTuple(args, "OOUU:refusal", &exception, &number, &feature, &subject)) {
+    if (!PyArg_ParseTuple(args, "Oissz:refusal", &exception, &number, &feature, &subject, &advice)) {
         return NULL;
     }
-    const char *name = PyUnicode_AsUTF8(subject);
-    PyMethodDef *method = name == NULL ? NULL : refusal_method(name);
+    PyMethodDef *method = refusal_method(subject);
     return method == NULL ? NULL : PyCFunction_NewEx(method, args, NULL);
 }
 

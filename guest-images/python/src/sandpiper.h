@@ -19,11 +19,27 @@ extern int sandpiper_has_memory_error;
 
 /* The builtin module `_sandpiper` (refusals.c). */
 PyObject *PyInit__sandpiper(void);
+/* Tells the host of what the sandbox cannot do, and raises the exception: NULL (refusals.c). `advice` may be
+ * NULL. */
+PyObject *sandpiper_refuse(PyObject *exception, int number, const char *feature, const char *subject,
+                           const char *advice);
+/* The builtin module `_posixsubprocess` (fork_exec.c). */
+PyObject *PyInit__posixsubprocess(void);
 /* pbkdf2_hmac and scrypt (kdf.c). */
 extern PyMethodDef sandpiper_kdf_methods[];
 
 /* Makes every object immortal and the heap dense; the last act before the snapshot (density.c). */
 void sandpiper_settle(void);
+
+/* Finds the root and the working directory (start.c); -1 when that cannot be. */
+int sandpiper_begin(void);
+/* Tells the host what CPython's initialisation has signals do (signals.c). Whether SIGINT was to be ignored. */
+int sandpiper_begin_signals(void);
+/* Whether the program ignores a signal (signals.c). */
+int sandpiper_is_ignored(int number);
+
+/* Errno with Linux's numbers (errno.c). */
+int *sandpiper_errno(void);
 
 /* The standard streams (streams.c). */
 int sandpiper_streams_prepare(void);

@@ -33,6 +33,7 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   sandpiper run -- python3 -c 'print(6 * 7)'
   sandpiper run -- python3 script.py --flag            (the current directory is /workspace)
+  sandpiper run -c 'grep -rn TODO . | sort | head -3'
   sandpiper run --dir src:/workspace:ro --dir out:/out -- python3 -m compileall /workspace
   sandpiper run --json --timeout 5s --memory 128MiB -- python3 untrusted.py
   sandpiper run --image app.wasm -- first second
@@ -45,6 +46,9 @@ Exit codes:
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[command(after_help = RUN_EXAMPLES)]
 pub(crate) struct RunArguments {
+    /// Run a line of shell, as bash -c does; what follows two dashes is $0, $1 and so on.
+    #[arg(short = 'c', value_name = "SCRIPT", allow_hyphen_values = true)]
+    pub(crate) script: Option<String>,
     /// Grant a host directory; GUEST is /workspace when left out. Without any --dir the current
     /// directory is granted at /workspace, read-write.
     #[arg(long = "dir", value_name = "HOST[:GUEST][:ro]", value_parser = parse_mount)]
@@ -73,6 +77,9 @@ pub(crate) struct RunArguments {
     /// Stdout and stderr together.
     #[arg(long, value_name = "SIZE", value_parser = sandpiper::parse_size, default_value = "16MiB")]
     pub(crate) max_output: u64,
+    /// Processes at one time.
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    pub(crate) processes: u32,
     /// Set an environment variable; with the name alone, to the host's value.
     #[arg(long = "env", value_name = "K[=V]")]
     pub(crate) env: Vec<String>,
@@ -94,7 +101,7 @@ pub(crate) struct RunArguments {
     pub(crate) json: bool,
     /// An image's name, or the file of a WASI command: a preview 1 module, or a WASI 0.2 component, to
     /// which directories are granted read-only (--dir HOST:GUEST:ro).
-    #[arg(long, value_name = "IMAGE", default_value = "python", value_parser = parse_image)]
+    #[arg(long, value_name = "IMAGE", default_value = "base", value_parser = parse_image)]
     pub(crate) image: Image,
     /// The command and its arguments; with a file, the arguments alone.
     #[arg(last = true, value_name = "CMD ARGS")]
@@ -123,7 +130,7 @@ pub(crate) enum ImageCommand {
     /// Build an image from its pinned sources, unless it is built.
     Build {
         /// The image.
-        #[arg(default_value = "python")]
+        #[arg(default_value = "base")]
         name: String,
     },
     /// Install an image that was exported, after verifying it.
@@ -131,13 +138,13 @@ pub(crate) enum ImageCommand {
         /// A directory, a file made by `image export`, or an http(s) address of one.
         from: String,
         /// The image.
-        #[arg(long, default_value = "python")]
+        #[arg(long, default_value = "base")]
         name: String,
     },
     /// Compare every file of an image with its manifest.
     Verify {
         /// The image.
-        #[arg(default_value = "python")]
+        #[arg(default_value = "base")]
         name: String,
     },
     /// Write an image to one file for `image pull`.
@@ -145,7 +152,7 @@ pub(crate) enum ImageCommand {
         /// The file to be made.
         to: PathBuf,
         /// The image.
-        #[arg(long, default_value = "python")]
+        #[arg(long, default_value = "base")]
         name: String,
     },
 }
@@ -234,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_path_or_wasm_name_is_a_module_file() {
-        assert_eq!(parse_image("python"), Ok(Image::Named("python".to_owned())));
+        assert_eq!(parse_image("base"), Ok(Image::Named("base".to_owned())));
         assert_eq!(parse_image("app.wasm"), Ok(Image::File("app.wasm".into())));
         assert_eq!(parse_image("./app"), Ok(Image::File("./app".into())));
     }

@@ -131,6 +131,9 @@ async fn drive(mut sandbox: Box<dyn Sandbox>, exec: Exec, json: Option<&Wall>) -
 
 fn exec(arguments: &RunArguments) -> Result<Exec> {
     let mut argv = arguments.command.clone();
+    if let Some(script) = &arguments.script {
+        argv.splice(..0, ["bash".to_owned(), "-c".to_owned(), script.clone()]);
+    }
     if let Image::File(path) = &arguments.image {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
         argv.insert(0, name.into_owned());
@@ -166,6 +169,7 @@ fn spec(arguments: &RunArguments) -> Result<Spec> {
         tmp_bytes: arguments.tmp,
         disk_bytes: arguments.disk,
         output_bytes: arguments.max_output,
+        processes: arguments.processes,
         ..Limits::default()
     };
     let clock =
@@ -186,6 +190,7 @@ pub(crate) fn explanation(exit: &Exit) -> Option<String> {
         Exit::Quota { quota: sandpiper::Quota::Disk } => {
             Some("the disk limit was reached (--disk)".to_owned())
         }
+        Exit::Signal { signal } => Some(format!("the guest was ended by signal {signal}")),
         Exit::Trap { trap } => Some(format!("the guest trapped: {trap:?}")),
         Exit::NotRunnable { command, reason } if command.contains('/') => {
             Some(format!("{command}: {reason} (a Python script runs as: python3 {command})"))

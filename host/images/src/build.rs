@@ -5,6 +5,7 @@ mod cpython;
 mod debian;
 mod libraries;
 mod reference;
+mod rust;
 mod settings;
 mod sources;
 mod stages;
@@ -17,12 +18,12 @@ use std::path::{Path, PathBuf};
 
 use crate::error::ImageError;
 use crate::files;
-use crate::manifest::{AlternativeModule, GuestMount, Manifest};
+use crate::manifest::{AlternativeModule, FileDigest, GuestMount, Manifest, Program};
 use crate::progress::{Progress, Stage};
-use crate::recipe::{self, Recipe};
+use crate::recipe::{self, Part};
 
 pub use reference::Reference;
-use settings::Settings;
+use settings::{ProgramSettings, Settings, parse};
 use stages::Stages;
 
 /// Name of the module that the snapshot gives, and of the one without it.
@@ -32,8 +33,11 @@ const COLD_MODULE: &str = "python-cold.wasm";
 const FILES: &str = "files";
 
 /// The build's steps as a person reads them, in order.
-const STEPS: [&str; 8] = [
+const STEPS: [&str; 11] = [
     "getting the C compiler for WASI",
+    "getting the Rust compiler",
+    "compiling the shell",
+    "compiling the tools",
     "getting the sources",
     "building the Python that builds Python",
     "compiling the C libraries",
@@ -86,7 +90,7 @@ pub trait Snapshot {
 
 /// What all steps share.
 struct Builder<'a> {
-    recipe: &'static Recipe,
+    python: &'static Part,
     settings: Settings,
     inputs: &'a BuildInputs,
     progress: &'a dyn Progress,
@@ -101,7 +105,7 @@ impl<'a> Builder<'a> {
     /// `work` is a folder of the cache that persists between builds; what is in it is found by
     /// content keys.
     fn new(
-        recipe: &'static Recipe,
+        name: &str,
         inputs: &'a BuildInputs,
         progress: &'a dyn Progress,
         work: &Path,
@@ -109,12 +113,13 @@ impl<'a> Builder<'a> {
         fs::create_dir_all(work).map_err(ImageError::io("create", work))?;
         // Compilers are told paths relative to other folders.
         let work = fs::canonicalize(work).map_err(ImageError::io("open", work))?;
-        let log = work.join(format!("{}.log", recipe.name));
+        let log = work.join(format!("{name}.log"));
         fs::write(&log, "").map_err(ImageError::io("write", &log))?;
         let downloads = work.join("downloads");
         fs::create_dir_all(&downloads).map_err(ImageError::io("create", &downloads))?;
-        let settings = Settings::parse(recipe)?;
-        Ok(Self { recipe, settings, inputs, progress, stages: Stages::new(&work), downloads, log })
+        let python = recipe::part("python")?;
+        let settings = parse(python, "image.toml")?;
+        Ok(Self { python, settings, inputs, progress, stages: Stages::new(&work), downloads, log })
     }
 
     fn begin(&self, steps: &[&str], step: usize) {
@@ -128,30 +133,43 @@ impl<'a> Builder<'a> {
 /// Builds into `target`, an empty folder: every file of the image but `image.json`, whose content it
 /// gives.
 pub(crate) fn build(
-    recipe: &'static Recipe,
+    name: &str,
     inputs: &BuildInputs,
     snapshot: &dyn Snapshot,
     progress: &dyn Progress,
     work: &Path,
     target: &Path,
 ) -> Result<Manifest, ImageError> {
-    let builder = Builder::new(recipe, inputs, progress, work)?;
+    let builder = Builder::new(name, inputs, progress, work)?;
     builder.begin(&STEPS, 1);
     let toolchain = builder.toolchain()?;
     builder.begin(&STEPS, 2);
+    let rust = builder.rust(&toolchain)?;
+    let mut programs = Vec::new();
+    for (step, name) in [(3, "shell"), (4, "tools")] {
+        builder.begin(&STEPS, step);
+        let part = recipe::part(name)?;
+        let settings: ProgramSettings = parse(part, "program.toml")?;
+        let module = builder.program(&toolchain, &rust, part, &settings)?;
+        let name = format!("{name}.wasm");
+        let to = target.join(&name);
+        fs::copy(&module, &to).map_err(ImageError::io("copy", &module))?;
+        programs.push((name, settings.commands));
+    }
+    builder.begin(&STEPS, 5);
     let source = builder.source()?;
     let crates = builder.crates()?;
-    builder.begin(&STEPS, 3);
-    let native = builder.native_python(&toolchain, &source)?;
-    builder.begin(&STEPS, 4);
-    let libraries = builder.libraries(&builder.wasi_compiler(&toolchain), &crates)?;
-    builder.begin(&STEPS, 5);
-    let configured = builder.configure(&toolchain, &source, &native, &libraries)?;
     builder.begin(&STEPS, 6);
-    let compiled = builder.compile(&toolchain, &configured)?;
+    let native = builder.native_python(&toolchain, &source)?;
     builder.begin(&STEPS, 7);
-    let module = builder.link(&toolchain, &source, &libraries, &compiled)?;
+    let libraries = builder.libraries(&builder.wasi_compiler(&toolchain), &crates)?;
     builder.begin(&STEPS, 8);
+    let configured = builder.configure(&toolchain, &source, &native, &libraries)?;
+    builder.begin(&STEPS, 9);
+    let compiled = builder.compile(&toolchain, &configured)?;
+    builder.begin(&STEPS, 10);
+    let module = builder.link(&toolchain, &source, &libraries, &compiled)?;
+    builder.begin(&STEPS, 11);
     let files = target.join(FILES);
     builder.pack(&source, &native, &compiled, &files)?;
     let raw = fs::read(&module).map_err(ImageError::io("read", &module))?;
@@ -159,34 +177,34 @@ pub(crate) fn build(
     write(&target.join(MODULE), &warm)?;
     write(&target.join(COLD_MODULE), &wasm::with_entry_point(&raw, "cold-start", &module)?)?;
     builder.stages.remove_unused();
-    manifest(recipe, &builder.settings, target)
+    manifest(name, &builder.settings, programs, target)
 }
 
 /// Builds, unless that was done, the native Python to compare the image with.
 pub(crate) fn reference(
-    recipe: &'static Recipe,
+    name: &str,
     inputs: &BuildInputs,
     progress: &dyn Progress,
     work: &Path,
 ) -> Result<Reference, ImageError> {
-    Builder::new(recipe, inputs, progress, work)?.reference()
+    Builder::new(name, inputs, progress, work)?.reference()
 }
 
-fn manifest(recipe: &Recipe, settings: &Settings, target: &Path) -> Result<Manifest, ImageError> {
+fn manifest(
+    name: &str,
+    settings: &Settings,
+    programs: Vec<(String, Vec<String>)>,
+    target: &Path,
+) -> Result<Manifest, ImageError> {
     let (list, files) = files::write_list(target)?;
-    let listed = |path: &str| {
+    let listed = |path: &str| -> Result<FileDigest, ImageError> {
         list.iter().find(|file| file.path == path).cloned().ok_or_else(|| ImageError::Unsound {
             path: target.to_owned(),
             reason: format!("the build made no {path}"),
         })
     };
     let cold = &settings.cold;
-    Ok(Manifest {
-        schema: Manifest::SCHEMA,
-        name: settings.name.clone(),
-        version: settings.version.clone(),
-        recipe: recipe.digest.to_owned(),
-        wit: recipe::WIT_DIGEST.to_owned(),
+    let python = Program {
         module: listed(MODULE)?,
         alternative: Some(AlternativeModule {
             module: listed(COLD_MODULE)?,
@@ -196,6 +214,17 @@ fn manifest(recipe: &Recipe, settings: &Settings, target: &Path) -> Result<Manif
             usual_last_options: cold.usual_last_options.clone(),
         }),
         commands: settings.commands.clone(),
+    };
+    let others = programs
+        .into_iter()
+        .map(|(module, commands)| Ok(Program { module: listed(&module)?, alternative: None, commands }));
+    Ok(Manifest {
+        schema: Manifest::SCHEMA,
+        name: name.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        recipe: recipe::digest(name)?.to_owned(),
+        wit: recipe::WIT_DIGEST.to_owned(),
+        programs: std::iter::once(Ok(python)).chain(others).collect::<Result<_, ImageError>>()?,
         env: Vec::new(),
         mounts: vec![GuestMount {
             path: format!("{FILES}{}", cpython::LIBRARY),

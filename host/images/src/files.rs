@@ -51,8 +51,7 @@ pub(crate) fn verify(root: &Path, manifest: &Manifest) -> Result<usize, ImageErr
     for file in &list {
         compare(root, file)?;
     }
-    let modules = manifest.alternative.iter().map(|other| &other.module).chain([&manifest.module]);
-    for module in modules {
+    for module in manifest.modules() {
         if !list.contains(module) {
             return Err(unsound(format!("its list of files has another {}", module.path)));
         }

@@ -18,9 +18,9 @@ mod store;
 
 pub use build::{BuildInputs, Reference, Snapshot};
 pub use error::ImageError;
-pub use manifest::{AlternativeModule, EnvRule, FileDigest, GuestMount, Manifest};
+pub use manifest::{AlternativeModule, EnvRule, FileDigest, GuestMount, Manifest, Program};
 pub use progress::{Progress, Silent, Stage};
 pub use store::{Image, ImageInfo, ImageStore, Source};
 
 /// The images that this version can build.
-pub const NAMES: [&str; 1] = ["python"];
+pub const NAMES: [&str; 1] = ["base"];

@@ -10,18 +10,14 @@ pub struct Manifest {
     pub schema: u32,
     /// The image's name.
     pub name: String,
-    /// Version of the program in it.
+    /// Version of sandpiper that it is of.
     pub version: String,
     /// SHA-256 of the recipe that made it.
     pub recipe: String,
     /// SHA-256 of the WIT that it was built for.
     pub wit: String,
-    /// The module that runs commands.
-    pub module: FileDigest,
-    /// The module that takes over for some commands.
-    pub alternative: Option<AlternativeModule>,
-    /// The commands that the image offers.
-    pub commands: Vec<String>,
+    /// The programs; of several that offer a command, the first has it.
+    pub programs: Vec<Program>,
     /// Environment variables that every command gets.
     pub env: Vec<(String, String)>,
     /// Folders of the image that the guest sees read-only.
@@ -33,7 +29,26 @@ pub struct Manifest {
 
 impl Manifest {
     /// The version of the format that is read and written.
-    pub const SCHEMA: u32 = 2;
+    pub const SCHEMA: u32 = 3;
+
+    /// All modules.
+    pub(crate) fn modules(&self) -> impl Iterator<Item = &FileDigest> {
+        self.programs.iter().flat_map(|program| {
+            program.alternative.iter().map(|other| &other.module).chain([&program.module])
+        })
+    }
+}
+
+/// A program: a module that offers commands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    /// The module that runs the commands.
+    pub module: FileDigest,
+    /// The module that takes over for some.
+    pub alternative: Option<AlternativeModule>,
+    /// The commands.
+    pub commands: Vec<String>,
 }
 
 /// A module that takes over when a command asks for it.

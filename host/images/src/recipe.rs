@@ -1,28 +1,40 @@
-//! The recipes, embedded, so that an installed command builds images without a checkout.
+//! The recipe, embedded, so that an installed command builds the image without a checkout.
 
 use sha2::{Digest, Sha256};
 
 use crate::error::ImageError;
 
-/// A recipe: its files by their path in the image's folder of `guest-images`.
-pub(crate) struct Recipe {
+/// A part of the image: a folder of `guest-images`, its files by their path in it.
+pub(crate) struct Part {
     pub(crate) name: &'static str,
     pub(crate) files: &'static [(&'static str, &'static str)],
-    /// SHA-256 of all that an image is made of: these files, the WIT, and the code that builds.
-    pub(crate) digest: &'static str,
 }
 
-// Made by this crate's build script: `RECIPES` and `WIT_DIGEST`.
+// Made by this crate's build script: `PARTS`, `DIGEST` and `WIT_DIGEST`.
 include!(concat!(env!("OUT_DIR"), "/recipes.rs"));
 
-/// The recipe of an image.
-pub(crate) fn recipe(name: &str) -> Result<&'static Recipe, ImageError> {
-    let found = RECIPES.iter().find(|recipe| recipe.name == name);
-    found.ok_or_else(|| ImageError::UnknownImage { name: name.to_owned() })
+/// SHA-256 of all that an image is made of.
+///
+/// # Errors
+/// [`ImageError::UnknownImage`].
+pub(crate) fn digest(image: &str) -> Result<&'static str, ImageError> {
+    if crate::NAMES.contains(&image) {
+        return Ok(DIGEST);
+    }
+    Err(ImageError::UnknownImage { name: image.to_owned() })
 }
 
-impl Recipe {
-    /// A file of the recipe.
+/// A part of the image.
+pub(crate) fn part(name: &str) -> Result<&'static Part, ImageError> {
+    let found = PARTS.iter().find(|part| part.name == name);
+    found.ok_or_else(|| ImageError::Unsound {
+        path: name.into(),
+        reason: "the recipe does not have this part".to_owned(),
+    })
+}
+
+impl Part {
+    /// A file of the part.
     pub(crate) fn file(&self, path: &str) -> Result<&'static str, ImageError> {
         let found = self.files.iter().find(|(name, _)| *name == path);
         found.map(|(_, content)| *content).ok_or_else(|| ImageError::Unsound {

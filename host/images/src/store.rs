@@ -80,7 +80,7 @@ impl ImageStore {
     /// # Errors
     /// [`ImageError::UnknownImage`]; [`ImageError::Unsound`] for a manifest that cannot be read.
     pub fn find(&self, name: &str) -> Result<Option<Image>, ImageError> {
-        let root = self.root_of(name, recipe::recipe(name)?.digest);
+        let root = self.root_of(name, recipe::digest(name)?);
         if !root.join(MANIFEST).exists() {
             return Ok(None);
         }
@@ -108,7 +108,7 @@ impl ImageStore {
                 continue;
             }
             let Header { name, version, recipe } = parse_manifest(&root)?;
-            let current = recipe::recipe(&name).is_ok_and(|known| known.digest == recipe);
+            let current = recipe::digest(&name).is_ok_and(|known| known == recipe);
             images.push(ImageInfo { bytes: files::size(&root)?, name, version, recipe, root, current });
         }
         images.sort_by(|one, other| one.root.cmp(&other.root));
@@ -128,13 +128,13 @@ impl ImageStore {
         snapshot: &dyn Snapshot,
         progress: &dyn Progress,
     ) -> Result<Image, ImageError> {
-        let recipe = recipe::recipe(name)?;
+        recipe::digest(name)?;
         let _lock = self.lock(name, progress)?;
         if let Some(image) = self.find(name)? {
             return Ok(image);
         }
         self.install(name, |staging| {
-            let manifest = build::build(recipe, inputs, snapshot, progress, &self.work(), staging)?;
+            let manifest = build::build(name, inputs, snapshot, progress, &self.work(), staging)?;
             write_manifest(staging, &manifest)
         })
     }
@@ -149,9 +149,9 @@ impl ImageStore {
         inputs: &BuildInputs,
         progress: &dyn Progress,
     ) -> Result<Reference, ImageError> {
-        let recipe = recipe::recipe(name)?;
+        recipe::digest(name)?;
         let _lock = self.lock(name, progress)?;
-        build::reference(recipe, inputs, progress, &self.work())
+        build::reference(name, inputs, progress, &self.work())
     }
 
     /// Installs an image from elsewhere, after every file was compared with its manifest, and that
@@ -160,7 +160,7 @@ impl ImageStore {
     /// # Errors
     /// [`ImageError::Unsound`] says what does not agree; nothing is installed then.
     pub fn pull(&self, name: &str, from: &Source, progress: &dyn Progress) -> Result<Image, ImageError> {
-        recipe::recipe(name)?;
+        recipe::digest(name)?;
         let _lock = self.lock(name, progress)?;
         self.install(name, |staging| match from {
             Source::Directory(folder) => copy_image(folder, staging),
@@ -226,7 +226,7 @@ impl ImageStore {
             .map_err(ImageError::io("write to", &folder))?;
         fill(staging.path())?;
         let manifest = read_manifest(staging.path())?;
-        let digest = recipe::recipe(name)?.digest;
+        let digest = recipe::digest(name)?;
         let unsound = |reason: String| ImageError::Unsound { path: staging.path().to_owned(), reason };
         if manifest.name != name {
             return Err(unsound(format!("it is the image {}, not {name}", manifest.name)));
@@ -324,9 +324,8 @@ fn read_manifest(root: &Path) -> Result<Manifest, ImageError> {
             Manifest::SCHEMA
         )));
     }
-    let modules = manifest.alternative.iter().map(|other| &other.module).chain([&manifest.module]);
     let mounts = manifest.mounts.iter().map(|mount| &mount.path);
-    for path in modules.chain([&manifest.files]).map(|file| &file.path).chain(mounts) {
+    for path in manifest.modules().chain([&manifest.files]).map(|file| &file.path).chain(mounts) {
         if !is_plain(Path::new(path)) {
             return Err(unsound(format!("{MANIFEST} names {path}, which is not in the image's folder")));
         }

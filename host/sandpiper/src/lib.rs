@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 pub use sandpiper_core::*;
 pub use sandpiper_engine::{
-    Alternative, CacheError, Engine, EngineConfig, ImageSource, ModuleSource, Notice, Notify,
+    Alternative, CacheError, Engine, EngineConfig, ImageSource, ModuleSource, Notice, Notify, ProgramSource,
 };
 pub use sandpiper_images as images;
 /// A second wall around this whole process; see [`wall_folders`] for what has to stay reachable.
@@ -88,20 +88,23 @@ pub fn image_source(image: &images::Image) -> Result<ImageSource, Error> {
         // The folder is the user's own, and installed only after its digests were compared.
         sha256: Some(file.sha256.clone()),
     };
-    let alternative = manifest.alternative.as_ref().map(|other| Alternative {
+    let alternative = |other: &images::AlternativeModule| Alternative {
         module: module(&other.module),
         env: other.env.iter().map(|rule| (rule.name.clone(), rule.except.clone())).collect(),
         usual_options: other.usual_options.clone(),
         usual_options_with_argument: other.usual_options_with_argument.clone(),
         usual_last_options: other.usual_last_options.clone(),
-    });
+    };
+    let program = |program: &images::Program| ProgramSource {
+        module: module(&program.module),
+        alternative: program.alternative.as_ref().map(alternative),
+        commands: program.commands.clone(),
+    };
     let files = manifest.mounts.iter().map(|mount| Ok((image.path(&mount.path), mount.guest.parse()?)));
     let files: Result<Vec<(PathBuf, GuestPath)>, GuestPathError> = files.collect();
     Ok(ImageSource {
         name: manifest.name.clone(),
-        module: module(&manifest.module),
-        alternative,
-        commands: manifest.commands.clone(),
+        programs: manifest.programs.iter().map(program).collect(),
         env: manifest.env.clone(),
         files: files.map_err(|err| Error::Image {
             image: manifest.name.clone(),

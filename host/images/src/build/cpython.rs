@@ -119,12 +119,17 @@ impl Builder<'_> {
         configured: &Finished,
     ) -> Result<Finished, ImageError> {
         let settings = &self.settings.wasi;
-        let header = self.recipe.file(&format!("src/{}", settings.header))?;
         let mut flags = self.settings.flags.compile.join(" ");
+        let mut headers = Vec::new();
+        for header in &settings.headers {
+            headers.push((header, self.python.file(&format!("src/{header}"))?));
+        }
         let targets = settings.targets.join(" ");
         let profile = self.profile(toolchain)?;
         let profile_key = profile.as_ref().map(|profile| &*profile.key).unwrap_or_default();
-        let key = digest_of([&*configured.key, header, &flags, &targets, profile_key]);
+        let depends_on = [&*configured.key, &flags, &targets, profile_key];
+        let texts = headers.iter().flat_map(|(name, content)| [name.as_str(), *content]);
+        let key = digest_of(depends_on.into_iter().chain(texts));
         if let Some(profile) = &profile {
             // The profile does not have all functions, and has some of other platforms.
             let file = relative(profile, PROFILE).display().to_string();
@@ -138,9 +143,13 @@ impl Builder<'_> {
             let what = "compiling CPython for WASI";
             write(&done, b"")?;
             self.run(what, self.make(toolchain, &configured.folder).arg("clean"))?;
-            write(&configured.folder.join(&settings.header), header.as_bytes())?;
+            let mut compile = format!("CONFIGURE_CFLAGS={flags}");
+            for (name, content) in headers {
+                write_below(&configured.folder, name, content)?;
+                compile.extend([" -include ", name]);
+            }
             let mut make = self.make(toolchain, &configured.folder);
-            make.arg(format!("CONFIGURE_CFLAGS={flags} -include {}", settings.header)).arg("OPT=-DNDEBUG");
+            make.arg(compile).arg("OPT=-DNDEBUG");
             self.run(what, make.args(&settings.targets))?;
             write(&done, key.as_bytes())?;
         }
@@ -156,7 +165,7 @@ impl Builder<'_> {
         compiled: &Finished,
     ) -> Result<PathBuf, ImageError> {
         let flags = &self.settings.flags;
-        let ours: Vec<_> = self.recipe.files.iter().filter(|(path, _)| path.starts_with("src/")).collect();
+        let ours: Vec<_> = self.python.files.iter().filter(|(path, _)| path.starts_with("src/")).collect();
         let described = format!("{flags:?}");
         let texts = ours.iter().flat_map(|(path, content)| [*path, *content]);
         let depends_on = [&*compiled.key, &libraries.key, &described].into_iter().chain(texts);
@@ -167,7 +176,7 @@ impl Builder<'_> {
             link.env("PATH", &path).args(&flags.compile).args(&flags.link).args(["-o", "raw.wasm"]);
             for (path_in_recipe, content) in &ours {
                 let name = path_in_recipe.trim_start_matches("src/");
-                write(&folder.join(name), content.as_bytes())?;
+                write_below(folder, name, content)?;
                 let Some(stem) = name.strip_suffix(".c") else { continue };
                 link.arg(format!("{stem}.o"));
             }
@@ -218,8 +227,8 @@ impl Builder<'_> {
         let work = compiled.folder.parent().unwrap_or(&compiled.folder);
         let folder = tempfile::tempdir_in(work).map_err(ImageError::io("write to", work))?;
         let (pack, boot) = (folder.path().join("pack.py"), folder.path().join("_sandpiper_boot.py"));
-        write(&pack, self.recipe.file("pack.py")?.as_bytes())?;
-        write(&boot, self.recipe.file("boot/_sandpiper_boot.py")?.as_bytes())?;
+        write(&pack, self.python.file("pack.py")?.as_bytes())?;
+        write(&boot, self.python.file("boot/_sandpiper_boot.py")?.as_bytes())?;
         let mut command = self.command(python(native), folder.path());
         command.arg(&pack).arg(source.folder.join("Lib")).arg(sysconfig_data(&compiled.folder)?).arg(boot);
         self.run("packing the standard library", command.arg(files))
@@ -257,6 +266,15 @@ fn find_libraries(configure: &mut Command, libraries: &Finished, sqlite_needs: &
             .env(format!("{name}_CFLAGS"), &include)
             .env(format!("{name}_LIBS"), format!("-L{} {link} {needs}", lib.display()).trim_end());
     }
+}
+
+/// Writes a file with the folders that its name has.
+fn write_below(folder: &Path, name: &str, content: &str) -> Result<(), ImageError> {
+    let path = folder.join(name);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(ImageError::io("create", parent))?;
+    }
+    write(&path, content.as_bytes())
 }
 
 fn is_archive(target: &str) -> bool {

@@ -1,16 +1,15 @@
-//! What a recipe's `image.toml` says.
+//! What the parts of the recipe say of themselves.
 
 use serde::Deserialize;
 
 use crate::error::ImageError;
 use crate::manifest::EnvRule;
-use crate::recipe::Recipe;
+use crate::recipe::Part;
 
+/// Python's `image.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Settings {
-    pub(super) name: String,
-    pub(super) version: String,
     pub(super) source_date_epoch: u64,
     pub(super) commands: Vec<String>,
     pub(super) source: Source,
@@ -78,8 +77,8 @@ pub(super) struct Wasi {
     pub(super) profile: String,
     /// Answers for configure, as `name=value`.
     pub(super) cache: Vec<String>,
-    /// A header of ours that comes before every file.
-    pub(super) header: String,
+    /// Headers of ours that come before every file.
+    pub(super) headers: Vec<String>,
     pub(super) targets: Vec<String>,
 }
 
@@ -112,11 +111,42 @@ pub(super) struct Library {
     pub(super) flags: Vec<String>,
 }
 
-impl Settings {
-    pub(super) fn parse(recipe: &Recipe) -> Result<Self, ImageError> {
-        toml::from_str(recipe.file("image.toml")?)
-            .map_err(|err| ImageError::Unsound { path: "image.toml".into(), reason: err.to_string() })
-    }
+/// The compiler of Rust programs: `rust.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RustSettings {
+    /// Of the compiler and of the library's sources, which have to match.
+    pub(super) version: String,
+    pub(super) debian: DebianPackages,
+    /// Features of std.
+    pub(super) features: Vec<String>,
+    pub(super) flags: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DebianPackages {
+    pub(super) suite: String,
+    pub(super) packages: Vec<String>,
+}
+
+/// A Rust program: `program.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProgramSettings {
+    /// The name of cargo's binary.
+    pub(super) binary: String,
+    pub(super) commands: Vec<String>,
+    /// Flags of the compiler.
+    pub(super) flags: Vec<String>,
+}
+
+/// What a part's TOML file says.
+pub(super) fn parse<T: serde::de::DeserializeOwned>(part: &Part, file: &str) -> Result<T, ImageError> {
+    toml::from_str(part.file(file)?).map_err(|err| ImageError::Unsound {
+        path: format!("{}/{file}", part.name).into(),
+        reason: err.to_string(),
+    })
 }
 
 #[cfg(test)]
@@ -124,11 +154,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_settings_of_every_recipe_are_valid() {
-        for name in crate::NAMES {
-            let settings = Settings::parse(crate::recipe::recipe(name).unwrap()).unwrap();
-            assert_eq!(settings.name, name);
-            assert_eq!(settings.source.sha256.len(), 64);
+    fn the_settings_of_every_part_are_valid() {
+        let part = |name| crate::recipe::part(name).unwrap();
+        let python: Settings = parse(part("python"), "image.toml").unwrap();
+        assert_eq!(python.source.sha256.len(), 64);
+        let rust: RustSettings = parse(part("rust"), "rust.toml").unwrap();
+        assert!(!rust.debian.packages.is_empty());
+        for program in ["shell", "tools"] {
+            let settings: ProgramSettings = parse(part(program), "program.toml").unwrap();
+            assert!(!settings.commands.is_empty(), "{program}");
         }
     }
 }

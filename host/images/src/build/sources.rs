@@ -76,18 +76,18 @@ impl Builder<'_> {
 
     /// The crates of the recipe's lock file, unpacked.
     pub(super) fn crates(&self) -> Result<Finished, ImageError> {
-        let manifest = self.recipe.file("Cargo.toml")?;
-        let lock = self.recipe.file("Cargo.lock")?;
+        let manifest = self.python.file("Cargo.toml")?;
+        let lock = self.python.file("Cargo.lock")?;
         self.stages.get("crates", [manifest, lock], |folder| {
             for name in ["Cargo.toml", "Cargo.lock", "lib.rs"] {
-                write(&folder.join(name), self.recipe.file(name)?.as_bytes())?;
+                write(&folder.join(name), self.python.file(name)?.as_bytes())?;
             }
             let vendored = folder.join("vendor");
             if let Some(given) =
                 self.inputs.sources.as_ref().map(|folder| folder.join("vendor")).filter(|it| it.exists())
             {
                 for library in &self.settings.libraries {
-                    copy_crate(&given.join(&library.package), &vendored.join(&library.package))?;
+                    copy_tree(&given.join(&library.package), &vendored.join(&library.package))?;
                     check_crate(&vendored.join(&library.package), &library.package, lock)?;
                 }
                 return Ok(());
@@ -167,14 +167,15 @@ fn check_crate(folder: &Path, name: &str, lock: &str) -> Result<(), ImageError> 
     Ok(())
 }
 
-fn copy_crate(from: &Path, to: &Path) -> Result<(), ImageError> {
+/// Copies a folder, without what is no file and no folder.
+pub(super) fn copy_tree(from: &Path, to: &Path) -> Result<(), ImageError> {
     fs::create_dir_all(to).map_err(ImageError::io("create", to))?;
     for entry in fs::read_dir(from).map_err(ImageError::io("read", from))? {
         let entry = entry.map_err(ImageError::io("read", from))?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));
         let kind = entry.file_type().map_err(ImageError::io("read", &source))?;
         if kind.is_dir() {
-            copy_crate(&source, &target)?;
+            copy_tree(&source, &target)?;
         } else if kind.is_file() {
             fs::copy(&source, &target).map_err(ImageError::io("copy", &source))?;
         }

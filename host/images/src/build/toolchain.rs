@@ -43,7 +43,7 @@ impl Builder<'_> {
     /// the image computes somewhat slower.
     pub(super) fn profile(&self, toolchain: &Toolchain) -> Result<Option<Finished>, ImageError> {
         let Some(profiler) = toolchain.profiler() else { return Ok(None) };
-        let text = self.recipe.file(&self.settings.wasi.profile)?;
+        let text = self.python.file(&self.settings.wasi.profile)?;
         let profile = self.stages.get("profile", [&*toolchain.key, text], |folder| {
             let source = folder.join("profile.proftext");
             write(&source, text.as_bytes())?;
@@ -87,9 +87,8 @@ impl Builder<'_> {
             let apt = self.apt(&folder.join("apt"), &[&sysroot.suite])?;
             let mut wanted = settings.packages.clone();
             wanted.push(format!("{}/{}", sysroot.package, sysroot.suite));
-            if !self.has("make") {
-                wanted.push("make".to_owned());
-            }
+            let lacking: Vec<&str> = ["make", "patch"].into_iter().filter(|name| !self.has(name)).collect();
+            wanted.extend(lacking.iter().map(|name| (*name).to_owned()));
             let root = folder.join("root");
             for package in apt.download(self, &wanted)? {
                 let mut unpack = self.command("dpkg-deb", folder);
@@ -125,8 +124,8 @@ impl Builder<'_> {
             ] {
                 write_wrapper(&bin, name, &before, &llvm.join("bin").join(program), arguments)?;
             }
-            if !self.has("make") {
-                write_wrapper(&bin, "make", "", &root.join("usr/bin/make"), "")?;
+            for name in lacking {
+                write_wrapper(&bin, name, "", &root.join("usr/bin").join(name), "")?;
             }
             Ok(())
         })
@@ -149,7 +148,7 @@ fn link_resources(clang: &Path, resources: &Path) -> Result<(), ImageError> {
 }
 
 /// Debian's folder of shared libraries, which has the name of the machine's kind.
-fn library_folder(root: &Path) -> Result<PathBuf, ImageError> {
+pub(super) fn library_folder(root: &Path) -> Result<PathBuf, ImageError> {
     let folder = root.join("usr/lib");
     let entries = fs::read_dir(&folder).map_err(ImageError::io("read", &folder))?;
     let mut found = entries
@@ -162,17 +161,17 @@ fn library_folder(root: &Path) -> Result<PathBuf, ImageError> {
 }
 
 #[cfg(unix)]
-fn link(to: &Path, at: &Path) -> Result<(), ImageError> {
+pub(super) fn link(to: &Path, at: &Path) -> Result<(), ImageError> {
     std::os::unix::fs::symlink(to, at).map_err(ImageError::io("create", at))
 }
 
 #[cfg(not(unix))]
-fn link(_to: &Path, _at: &Path) -> Result<(), ImageError> {
+pub(super) fn link(_to: &Path, _at: &Path) -> Result<(), ImageError> {
     Err(not_here())
 }
 
 #[cfg(unix)]
-fn write_wrapper(
+pub(super) fn write_wrapper(
     bin: &Path,
     name: &str,
     before: &str,
@@ -188,7 +187,7 @@ fn write_wrapper(
 }
 
 #[cfg(not(unix))]
-fn write_wrapper(_: &Path, _: &str, _: &str, _: &Path, _: &str) -> Result<(), ImageError> {
+pub(super) fn write_wrapper(_: &Path, _: &str, _: &str, _: &Path, _: &str) -> Result<(), ImageError> {
     Err(not_here())
 }
 

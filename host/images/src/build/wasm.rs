@@ -7,11 +7,12 @@ use crate::error::ImageError;
 const HEADER_BYTES: usize = 8;
 const CUSTOM_SECTION: u8 = 0;
 const EXPORT_SECTION: u8 = 7;
-const MEMORY: &[u8] = b"memory";
+/// What the host looks for in a module besides its entry point: the canonical ABI's.
+const KEPT: [&[u8]; 2] = [b"memory", b"cabi_realloc"];
 const ENTRY_POINT: &[u8] = b"_start";
 
-/// The module with the export `name` as its entry point `_start`, its memory, no other exports and
-/// no custom sections. `path` is for the error.
+/// The module with the export `name` as its entry point `_start`, its memory and its allocator for the host,
+/// no other exports and no custom sections. `path` is for the error.
 pub(super) fn with_entry_point(module: &[u8], name: &str, path: &Path) -> Result<Vec<u8>, ImageError> {
     rewrite(module, name.as_bytes()).ok_or_else(|| ImageError::Unsound {
         path: path.to_owned(),
@@ -52,8 +53,8 @@ fn rewrite_exports(mut body: &[u8], name: &[u8]) -> Option<Vec<u8>> {
         let new_name = if export == name {
             has_entry_point = true;
             ENTRY_POINT
-        } else if export == MEMORY {
-            MEMORY
+        } else if KEPT.contains(&export) {
+            export
         } else {
             continue;
         };

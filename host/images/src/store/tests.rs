@@ -11,9 +11,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::Silent;
-use crate::manifest::{AlternativeModule, FileDigest, GuestMount};
+use crate::manifest::{AlternativeModule, FileDigest, GuestMount, Program};
 
-const NAME: &str = "python";
+const NAME: &str = "base";
 
 /// A cache folder and its store.
 fn store() -> (TempDir, ImageStore) {
@@ -37,17 +37,19 @@ fn image_with(change: impl FnOnce(&mut Manifest)) -> TempDir {
         schema: Manifest::SCHEMA,
         name: NAME.to_owned(),
         version: "0.0.1".to_owned(),
-        recipe: recipe::recipe(NAME).unwrap().digest.to_owned(),
+        recipe: recipe::digest(NAME).unwrap().to_owned(),
         wit: recipe::WIT_DIGEST.to_owned(),
-        module: listed("usual.wasm"),
-        alternative: Some(AlternativeModule {
-            module: listed("other.wasm"),
-            env: Vec::new(),
-            usual_options: String::new(),
-            usual_options_with_argument: String::new(),
-            usual_last_options: String::new(),
-        }),
-        commands: vec!["python3".to_owned()],
+        programs: vec![Program {
+            module: listed("usual.wasm"),
+            alternative: Some(AlternativeModule {
+                module: listed("other.wasm"),
+                env: Vec::new(),
+                usual_options: String::new(),
+                usual_options_with_argument: String::new(),
+                usual_last_options: String::new(),
+            }),
+            commands: vec!["python3".to_owned()],
+        }],
         env: Vec::new(),
         mounts: vec![GuestMount { path: "files/usr/lib".to_owned(), guest: "/usr/lib".to_owned() }],
         files,
@@ -179,10 +181,10 @@ fn a_manifest_that_is_not_this_versions_is_refused() {
     for (change, words) in [
         ((|it| it.recipe = "0".repeat(64)) as fn(&mut Manifest), "made by the recipe 000"),
         (|it| it.wit = "0".repeat(64), "another version of the host's interface"),
-        (|it| it.name = "ruby".to_owned(), "it is the image ruby, not python"),
-        (|it| it.schema = 1, "has the schema 1, expected 2"),
-        (|it| it.module.sha256 = "0".repeat(64), "another usual.wasm"),
-        (|it| it.module.path = "../usual.wasm".to_owned(), "names ../usual.wasm"),
+        (|it| it.name = "ruby".to_owned(), "it is the image ruby, not base"),
+        (|it| it.schema = 1, "has the schema 1, expected 3"),
+        (|it| it.programs[0].module.sha256 = "0".repeat(64), "another usual.wasm"),
+        (|it| it.programs[0].module.path = "../usual.wasm".to_owned(), "names ../usual.wasm"),
         (|it| it.files.path = "/files.json".to_owned(), "names /files.json"),
         (|it| it.mounts[0].path = "files/../../..".to_owned(), "names files/../../.."),
         (|it| it.mounts[0].path = String::new(), "names "),
@@ -356,15 +358,15 @@ fn a_name_that_is_no_image_is_refused() {
 #[test]
 fn images_of_other_versions_are_listed_as_such() {
     let (cache, store) = store();
-    let old = cache.path().join("images/python-0123456789abcdef");
+    let old = cache.path().join("images/base-0123456789abcdef");
     fs::create_dir_all(&old).unwrap();
-    fs::write(old.join(MANIFEST), r#"{"schema":1,"name":"python","version":"3.0","recipe":"01","more":[]}"#)
+    fs::write(old.join(MANIFEST), r#"{"schema":1,"name":"base","version":"0.0","recipe":"01","more":[]}"#)
         .unwrap();
     store.pull(NAME, &Source::Directory(image().path().to_owned()), &Silent).unwrap();
     let list = store.list().unwrap();
     assert_eq!(list.iter().filter(|info| info.current).count(), 1);
     let other = list.iter().find(|info| !info.current).unwrap();
-    assert_eq!((other.version.as_str(), &other.root), ("3.0", &old));
+    assert_eq!((other.version.as_str(), &other.root), ("0.0", &old));
 }
 
 #[test]
@@ -394,8 +396,9 @@ fn an_export_is_a_gzipped_tar_with_the_manifest_first() {
 }
 
 #[test]
-fn every_name_has_a_recipe() {
+fn every_name_has_a_recipe_and_no_other() {
     for name in crate::NAMES {
-        assert_eq!(recipe::recipe(name).unwrap().name, name);
+        assert_eq!(recipe::digest(name).unwrap().len(), 64);
     }
+    assert!(matches!(recipe::digest("ruby"), Err(ImageError::UnknownImage { name }) if name == "ruby"));
 }
