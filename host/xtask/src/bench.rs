@@ -4,6 +4,7 @@ mod cpu;
 mod density;
 mod native;
 mod samples;
+mod shell;
 mod start;
 
 use anyhow::Result;
@@ -19,6 +20,8 @@ pub(crate) enum Bench {
     },
     /// Computing in Python, in each metering mode.
     Cpu,
+    /// The shell and the tools beside native bash and its tools.
+    Shell,
     /// Many guests held at once in one process: the memory of each.
     Density {
         /// Guests.
@@ -31,6 +34,7 @@ pub(crate) fn bench(bench: &Bench) -> Result<()> {
     match bench {
         Bench::Start { runs } => start::start(*runs),
         Bench::Cpu => cpu::cpu(),
+        Bench::Shell => shell::shell(),
         Bench::Density { sandboxes } => density::density(*sandboxes),
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn root() -> PathBuf {
 /// Builds the command with the cargo that runs this task.
 pub(crate) fn sandpiper() -> Result<Sandpiper> {
     let status = Command::new(cargo())
-        .args(["build", "--quiet", "--package", "sandpiper-cli"])
+        .args(["build", "--quiet", "--bin", "sandpiper"])
         .current_dir(root())
         .status()
         .context("cannot start cargo")?;

@@ -1,7 +1,9 @@
-//! The tasks of this repository: `cargo xtask images`, `test`, `fuzz`, `bench`, `reference`.
+//! The tasks of this repository: `cargo xtask images`, `test`, `compat`, `fuzz`, `bench`, `reference`.
 
 mod bench;
 mod command_line;
+#[cfg(unix)]
+mod compat;
 mod fuzz;
 mod reference;
 mod test;
@@ -24,6 +26,9 @@ enum Task {
     Reference,
     /// Run every test: with nextest where it is installed, and the examples in the documentation.
     Test,
+    /// Compare the shell and the tools in the sandbox with the machine's bash and its GNU tools.
+    #[cfg(unix)]
+    Compat(compat::Compat),
     /// Fuzz the kernel, guided by coverage.
     Fuzz(fuzz::Fuzz),
     /// Measure, beside native programs in the same run.
@@ -39,6 +44,11 @@ fn main() -> Result<()> {
             Ok(())
         }
         Task::Test => test::test(),
+        #[cfg(unix)]
+        Task::Compat(arguments) => {
+            command_line::sandpiper()?.run(&["image", "build"])?;
+            compat::compat(&arguments)
+        }
         Task::Fuzz(fuzz) => fuzz::fuzz(&fuzz),
         Task::Bench(bench) => bench::bench(&bench),
     }

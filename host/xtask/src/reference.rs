@@ -8,7 +8,7 @@ use sandpiper::images::{BuildInputs, ImageStore, Progress, Reference, Stage};
 /// Builds it unless that was done; minutes, once.
 pub(crate) fn reference() -> Result<Reference> {
     let inputs = BuildInputs::from_environment(|name| std::env::var_os(name));
-    Ok(ImageStore::open(&cache_dir()?)?.reference("python", &inputs, &Lines)?)
+    Ok(ImageStore::open(&cache_dir()?)?.reference("base", &inputs, &Lines)?)
 }
 
 /// The cache that the command uses.
