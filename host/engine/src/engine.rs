@@ -103,10 +103,7 @@ impl Engine {
     /// As [`Backend::create`].
     pub async fn prepare(&self, image: &str) -> Result<(), Error> {
         let program = self.program(&Image::Named(image.to_owned()))?;
-        for index in 0..program.source.programs.len() {
-            self.load(&program, Selected { index, variant: Variant::Usual }, Metering::Fuel).await?;
-        }
-        Ok(())
+        self.load_all(&program, Metering::Fuel).await
     }
 
     /// Gives back to the system what is kept for the next runs: unused memories and stacks, and what
@@ -136,11 +133,16 @@ impl Engine {
         let loaded = self.load(&program, selected, spec.limits.metering).await?;
         if loaded.knows_processes {
             // It may start any other.
-            for (index, source) in program.source.programs.iter().enumerate() {
-                let alternative = source.alternative.as_ref().map(|_| Variant::Alternative);
-                for variant in alternative.into_iter().chain([Variant::Usual]) {
-                    self.load(&program, Selected { index, variant }, spec.limits.metering).await?;
-                }
+            self.load_all(&program, spec.limits.metering).await?;
+        }
+        Ok(())
+    }
+
+    async fn load_all(&self, program: &Arc<Program>, metering: Metering) -> Result<(), Error> {
+        for (index, source) in program.source.programs.iter().enumerate() {
+            let alternative = source.alternative.as_ref().map(|_| Variant::Alternative);
+            for variant in alternative.into_iter().chain([Variant::Usual]) {
+                self.load(program, Selected { index, variant }, metering).await?;
             }
         }
         Ok(())

@@ -129,10 +129,7 @@ impl Process {
             descriptors: list(descriptors, descriptors_length),
         };
         let spawned = self.spawn(memory, &request);
-        let spawned = self.answered("spawn", None, spawned)?;
-        let pid = spawned.as_ref().map(|process| process.pid).map_err(|errno| *errno);
-        store(memory, result, &result_u32(pid))?;
-        Ok(spawned.ok())
+        self.started("spawn", spawned, memory, result)
     }
 
     /// `fork-call`: makes a process like this one, which the caller runs on a copy of the memory, where
@@ -155,10 +152,21 @@ impl Process {
         } else {
             Err(Failure::denied(Errno::NOMEM, DenialReason::MemoryLimit))
         };
-        let forked = self.answered("fork-call", None, forked)?;
-        let pid = forked.as_ref().map(|process| process.pid).map_err(|errno| *errno);
+        self.started("fork-call", forked, memory, result)
+    }
+
+    /// Tells the caller the number of a process that was made, or why none was.
+    fn started(
+        &mut self,
+        call: &'static str,
+        made: Attempt<Self>,
+        memory: &mut [u8],
+        result: u32,
+    ) -> Result<Option<Self>, Fault> {
+        let made = self.answered(call, None, made)?;
+        let pid = made.as_ref().map(|process| process.pid).map_err(|errno| *errno);
         store(memory, result, &result_u32(pid))?;
-        Ok(forked.ok())
+        Ok(made.ok())
     }
 
     /// `wait`: takes the end of a child, the one of this number where `is_one` is not 0.

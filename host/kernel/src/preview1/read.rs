@@ -111,7 +111,6 @@ impl Process {
         Ok(done)
     }
 
-    /// Reads the first range that is not empty: a stream gives what it has, and the rest would wait.
     async fn read_input(
         &mut self,
         input: &Input,
@@ -119,14 +118,12 @@ impl Process {
         vectors: &Vectors,
         now: bool,
     ) -> Attempt<usize> {
-        let Some(range) = vectors.ranges().next() else { return Ok(0) };
-        let bytes = memory.get_mut(range).ok_or(Errno::FAULT)?;
+        let Some(bytes) = first_range(memory, vectors)? else { return Ok(0) };
         let read =
             if now { input.read_now(bytes).await } else { self.wait_unless_noted(input.read(bytes)).await? };
         Ok(read?)
     }
 
-    /// As [`Process::read_input`].
     async fn read_pipe(
         &mut self,
         pipe: &PipeReader,
@@ -134,8 +131,7 @@ impl Process {
         vectors: &Vectors,
         now: bool,
     ) -> Attempt<usize> {
-        let Some(range) = vectors.ranges().next() else { return Ok(0) };
-        let bytes = memory.get_mut(range).ok_or(Errno::FAULT)?;
+        let Some(bytes) = first_range(memory, vectors)? else { return Ok(0) };
         match pipe.read_now(bytes) {
             Err(Errno::AGAIN) if !now => Ok(self.wait_unless_noted(pipe.read(bytes)).await?),
             read => Ok(read?),
@@ -171,4 +167,10 @@ pub(super) fn checked_offset(offset: u64, vectors: &Vectors) -> Result<u64, Errn
         Some(Ok(_)) => Ok(offset),
         _ => Err(Errno::INVAL),
     }
+}
+
+/// The first range that is not empty, which is all that a stream fills: it gives what it has, and the
+/// rest would wait.
+fn first_range<'a>(memory: &'a mut [u8], vectors: &Vectors) -> Result<Option<&'a mut [u8]>, Errno> {
+    vectors.ranges().next().map(|range| memory.get_mut(range).ok_or(Errno::FAULT)).transpose()
 }
