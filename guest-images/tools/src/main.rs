@@ -7,7 +7,9 @@ use std::path::Path;
 
 mod awk;
 mod cat;
+mod cmp;
 mod crates;
+mod diff;
 mod expr;
 mod find;
 mod glob;
@@ -42,7 +44,9 @@ const OWN: &[(&str, Tool)] = &[
     ("awk", awk::main),
     ("cat", cat::main),
     ("chmod", mode::main),
+    ("cmp", cmp::main),
     ("df", small::df),
+    ("diff", diff::main),
     ("env", small::env),
     ("expr", expr::main),
     ("false", small::false_),

@@ -35,3 +35,9 @@ pub fn reason(error: &io::Error) -> String {
 pub fn shown(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
 }
+
+/// Whether a category of the locale is the C locale, in which some tools have other words or formats.
+pub fn plain_locale(category: &str) -> bool {
+    let set = ["LC_ALL", category, "LANG"].into_iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
+    set.is_none_or(|value| value == "C" || value == "POSIX")
+}
