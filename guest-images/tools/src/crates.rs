@@ -61,7 +61,6 @@ const TOOLS: &[(&str, Tool)] = &[
     ("sort", uu_sort::uumain),
     ("split", uu_split::uumain),
     ("sum", uu_sum::uumain),
-    ("tac", uu_tac::uumain),
     ("tail", uu_tail::uumain),
     ("tee", uu_tee::uumain),
     ("touch", uu_touch::uumain),

@@ -15,6 +15,7 @@ mod find;
 mod glob;
 mod grep;
 mod gzip;
+mod install;
 mod jq;
 mod ls;
 mod made;
@@ -25,10 +26,12 @@ mod program;
 mod sed;
 mod small;
 mod stat;
+mod tac;
 mod tar;
 mod test;
 mod text;
 mod time;
+mod xxd;
 
 /// A tool of our own: its name and the arguments behind that, as bytes; its exit code comes back.
 type Tool = fn(&str, &[Vec<u8>]) -> i32;
@@ -36,9 +39,11 @@ type Tool = fn(&str, &[Vec<u8>]) -> i32;
 const OWN: &[(&str, Tool)] = &[
     ("[", test::main),
     ("dir", ls::main),
+    ("install", install::main),
     ("jq", jq::main),
     ("ls", ls::main),
     ("stat", stat::main),
+    ("tac", tac::main),
     ("tar", tar::main),
     ("test", test::main),
     ("awk", awk::main),
@@ -66,6 +71,7 @@ const OWN: &[(&str, Tool)] = &[
     ("whoami", small::whoami),
     ("zcat", gzip::main),
     ("xargs", find::xargs),
+    ("xxd", xxd::main),
     ("egrep", grep::main),
     ("fgrep", grep::main),
     ("grep", grep::main),
