@@ -21,6 +21,7 @@ mod ls;
 mod made;
 mod mode;
 mod options;
+mod patch;
 mod posix;
 mod program;
 mod sed;
@@ -63,6 +64,7 @@ const OWN: &[(&str, Tool)] = &[
     ("mkdir", made::mkdir),
     ("mktemp", made::mktemp),
     ("nohup", small::nohup),
+    ("patch", patch::main),
     ("ps", small::ps),
     ("rev", small::rev),
     ("timeout", small::timeout),
