@@ -10,7 +10,9 @@ mod cat;
 mod cmp;
 mod crates;
 mod diff;
+mod du;
 mod expr;
+mod file;
 mod find;
 mod glob;
 mod grep;
@@ -32,6 +34,7 @@ mod tar;
 mod test;
 mod text;
 mod time;
+mod tree;
 mod xxd;
 
 /// A tool of our own: its name and the arguments behind that, as bytes; its exit code comes back.
@@ -53,9 +56,11 @@ const OWN: &[(&str, Tool)] = &[
     ("cmp", cmp::main),
     ("df", small::df),
     ("diff", diff::main),
+    ("du", du::main),
     ("env", small::env),
     ("expr", expr::main),
     ("false", small::false_),
+    ("file", file::main),
     ("find", find::main),
     ("gunzip", gzip::main),
     ("gzip", gzip::main),
@@ -68,6 +73,7 @@ const OWN: &[(&str, Tool)] = &[
     ("ps", small::ps),
     ("rev", small::rev),
     ("timeout", small::timeout),
+    ("tree", tree::main),
     ("true", small::true_),
     ("which", small::which),
     ("whoami", small::whoami),
