@@ -26,6 +26,7 @@ mod options;
 mod patch;
 mod posix;
 mod program;
+mod rg;
 mod sed;
 mod small;
 mod stat;
@@ -72,6 +73,7 @@ const OWN: &[(&str, Tool)] = &[
     ("patch", patch::main),
     ("ps", small::ps),
     ("rev", small::rev),
+    ("rg", rg::main),
     ("timeout", small::timeout),
     ("tree", tree::main),
     ("true", small::true_),
