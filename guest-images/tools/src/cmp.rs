@@ -139,7 +139,8 @@ fn compare(given: &Given, quiet: bool, limit: Option<u64>, sides: &mut [Side]) -
     let mut last = 0;
     loop {
         let room = limit.map_or(1 << 16, |limit| usize::try_from(limit - at).unwrap_or(1 << 16).min(1 << 16));
-        let read = (fill(&mut left.input, one.get_mut(..room))?, fill(&mut right.input, two.get_mut(..room))?);
+        let read =
+            (fill(&mut left.input, one.get_mut(..room))?, fill(&mut right.input, two.get_mut(..room))?);
         for (&a, &b) in one.iter().zip(&two).take(read.0.min(read.1)) {
             at += 1;
             last = a;
@@ -153,7 +154,9 @@ fn compare(given: &Given, quiet: bool, limit: Option<u64>, sides: &mut [Side]) -
             }
             let (name, other) = (shown(&left.name), shown(&right.name));
             match (all, bytes) {
-                (true, true) => writeln!(out, "{at:>width$} {a:>3o} {:<4} {b:>3o} {}", visible(a), visible(b))?,
+                (true, true) => {
+                    writeln!(out, "{at:>width$} {a:>3o} {:<4} {b:>3o} {}", visible(a), visible(b))?
+                }
                 (true, false) => writeln!(out, "{at:>width$} {a:>3o} {b:>3o}")?,
                 (false, true) => {
                     writeln!(

@@ -90,7 +90,12 @@ fn run(tool: &str, arguments: &[Vec<u8>]) -> Result<i32, Ended> {
         links: given.has("count-links"),
         separate: given.has("separate-dirs"),
         end: if given.has("null") { 0 } else { b'\n' },
-        excluded: given.options.iter().filter(|(name, _)| *name == "exclude").map(|(_, value)| value.clone()).collect(),
+        excluded: given
+            .options
+            .iter()
+            .filter(|(name, _)| *name == "exclude")
+            .map(|(_, value)| value.clone())
+            .collect(),
         seen: HashSet::new(),
         out: io::BufWriter::new(io::stdout().lock()),
         code: 0,

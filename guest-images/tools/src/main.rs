@@ -37,6 +37,7 @@ mod text;
 mod time;
 mod tree;
 mod xxd;
+mod zip;
 
 /// A tool of our own: its name and the arguments behind that, as bytes; its exit code comes back.
 type Tool = fn(&str, &[Vec<u8>]) -> i32;
@@ -77,11 +78,13 @@ const OWN: &[(&str, Tool)] = &[
     ("timeout", small::timeout),
     ("tree", tree::main),
     ("true", small::true_),
+    ("unzip", zip::unzip),
     ("which", small::which),
     ("whoami", small::whoami),
     ("zcat", gzip::main),
     ("xargs", find::xargs),
     ("xxd", xxd::main),
+    ("zip", zip::zip),
     ("egrep", grep::main),
     ("fgrep", grep::main),
     ("grep", grep::main),

@@ -164,7 +164,13 @@ impl Drawing {
         shown
     }
 
-    fn inside(&mut self, path: &[u8], entries: Vec<(Vec<u8>, bool)>, before: &str, level: usize) -> io::Result<()> {
+    fn inside(
+        &mut self,
+        path: &[u8],
+        entries: Vec<(Vec<u8>, bool)>,
+        before: &str,
+        level: usize,
+    ) -> io::Result<()> {
         let count = entries.len();
         let [beside, last, below, below_last] = self.signs;
         for (at, (name, folder)) in entries.into_iter().enumerate() {
@@ -186,7 +192,8 @@ impl Drawing {
                 self.out.write_all(bytes(target.as_os_str()))?;
             }
             if self.marks {
-                let executable = || sandpiper_guest::Status::of(&place, true).is_ok_and(|status| status.mode & 0o111 != 0);
+                let executable =
+                    || sandpiper_guest::Status::of(&place, true).is_ok_and(|status| status.mode & 0o111 != 0);
                 if folder {
                     self.out.write_all(b"/")?;
                 } else if place.is_file() && executable() {

@@ -1,6 +1,8 @@
 //! Which lines differ: Myers' algorithm from both ends at once, without the lines that only confuse it, and each run
 //! of differing lines moved to where GNU diff has it.
 
+use super::drop::dropped;
+
 /// Lines of one file in whose place are lines of the other. Numbers are from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change {
@@ -35,7 +37,9 @@ pub fn changes(old: &[u32], new: &[u32], minimal: bool) -> Vec<Change> {
         dropped.iter().enumerate().filter(|(_, dropped)| !**dropped).map(|(at, _)| at).collect()
     };
     let (kept_old, kept_new) = (kept(&dropped_old), kept(&dropped_new));
-    let pick = |kept: &[usize], side: &[u32]| -> Vec<u32> { kept.iter().filter_map(|&at| side.get(at).copied()).collect() };
+    let pick = |kept: &[usize], side: &[u32]| -> Vec<u32> {
+        kept.iter().filter_map(|&at| side.get(at).copied()).collect()
+    };
     let (x, y) = (pick(&kept_old, old), pick(&kept_new, new));
     let diagonals = x.len() + y.len() + 3;
     let mut expensive = 1;
@@ -85,104 +89,6 @@ fn script(old: &[bool], new: &[bool]) -> Vec<Change> {
         to += 1;
     }
     changes
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Kept,
-    Dropped,
-    /// So common in the other file that it would match anywhere; dropped when most lines around it are.
-    Perhaps,
-}
-
-/// Lines that need no comparing: those that the other file has not, and, amid these, those it has very often.
-fn dropped(side: &[u32], in_other: &[usize]) -> Vec<bool> {
-    let mut many = 5;
-    let mut rest = side.len() / 64;
-    loop {
-        rest >>= 2;
-        if rest == 0 {
-            break;
-        }
-        many *= 2;
-    }
-    let mut fates: Vec<Fate> = side
-        .iter()
-        .map(|&class| match in_other.get(class as usize) {
-            None | Some(0) => Fate::Dropped,
-            Some(&count) if count > many => Fate::Perhaps,
-            Some(_) => Fate::Kept,
-        })
-        .collect();
-    let mut from = 0;
-    while let Some(rest) = fates.get_mut(from..).filter(|rest| !rest.is_empty()) {
-        match rest.first() {
-            Some(Fate::Dropped) => {
-                let length = rest.iter().take_while(|fate| **fate != Fate::Kept).count();
-                let run = rest.get_mut(..length).unwrap_or_default();
-                let settled = run.len() - run.iter().rev().take_while(|fate| **fate == Fate::Perhaps).count();
-                keep(run.get_mut(settled..));
-                decide(run.get_mut(..settled).unwrap_or_default());
-                from += length;
-            }
-            _ => {
-                keep(rest.get_mut(..1));
-                from += 1;
-            }
-        }
-    }
-    fates.into_iter().map(|fate| fate != Fate::Kept).collect()
-}
-
-/// Keeps the doubtful lines of these.
-fn keep(fates: Option<&mut [Fate]>) {
-    for fate in fates.unwrap_or_default() {
-        if *fate == Fate::Perhaps {
-            *fate = Fate::Kept;
-        }
-    }
-}
-
-/// Decides about the doubtful lines in a run that begins and ends with lines to drop.
-fn decide(run: &mut [Fate]) {
-    let doubtful = run.iter().filter(|fate| **fate == Fate::Perhaps).count();
-    if doubtful * 4 > run.len() {
-        return keep(Some(run));
-    }
-    // So many doubtful ones in a row are kept.
-    let mut least = 1;
-    let mut rest = run.len() >> 2;
-    loop {
-        rest >>= 2;
-        if rest == 0 {
-            break;
-        }
-        least <<= 1;
-    }
-    least += 1;
-    for group in run.chunk_by_mut(|a, b| a == b) {
-        if group.first() == Some(&Fate::Perhaps) && group.len() >= least {
-            keep(Some(group));
-        }
-    }
-    // So are those near the ends of the run.
-    near(&mut run.iter_mut());
-    near(&mut run.iter_mut().rev());
-}
-
-fn near<'a>(run: &mut dyn Iterator<Item = &'a mut Fate>) {
-    let mut row = 0;
-    for (at, fate) in run.enumerate() {
-        match fate {
-            Fate::Dropped if at >= 8 => return,
-            Fate::Dropped => row += 1,
-            Fate::Perhaps => (*fate, row) = (Fate::Kept, 0),
-            Fate::Kept => row = 0,
-        }
-        if row == 3 {
-            return;
-        }
-    }
 }
 
 fn index(at: usize) -> isize {
@@ -236,7 +142,12 @@ impl Search {
         self.x.get(place(x)) == self.y.get(place(y))
     }
 
-    fn compare(&mut self, (mut left, mut right): (isize, isize), (mut top, mut bottom): (isize, isize), exact: bool) {
+    fn compare(
+        &mut self,
+        (mut left, mut right): (isize, isize),
+        (mut top, mut bottom): (isize, isize),
+        exact: bool,
+    ) {
         while left < right && top < bottom && self.same(left, top) {
             left += 1;
             top += 1;

@@ -8,9 +8,9 @@ use std::path::Path;
 use sandpiper_guest::status::{Kind, Time};
 use sandpiper_guest::{Status, bytes, os};
 
+use super::Task;
 use super::lines::{self, Lines};
 use super::show::{Shown, Style};
-use super::Task;
 use crate::text::{plain_locale, reason, shown};
 
 const SAME: i32 = 0;
@@ -194,12 +194,7 @@ fn pair(task: &Task, (old, new): (&Side, &Side), within: bool, out: &mut dyn Wri
     let called = task.called(old, new);
     if old.directory() != new.directory() || (within && odd(old, new)) {
         let (first, second) = (old.kind(), new.kind());
-        writeln!(
-            out,
-            "File {} is a {first} while file {} is a {second}",
-            called.0,
-            called.1
-        )?;
+        writeln!(out, "File {} is a {first} while file {} is a {second}", called.0, called.1)?;
         return Ok(DIFFERENT);
     }
     let same_file = match (&old.status, &new.status) {
@@ -228,9 +223,10 @@ fn pair(task: &Task, (old, new): (&Side, &Side), within: bool, out: &mut dyn Wri
     if first == second {
         return identical(task, old, new, out);
     }
-    let binary = !task.text && [first, second].into_iter().any(|text| {
-        memchr::memchr(0, text.get(..4096).unwrap_or(text)).is_some()
-    });
+    let binary = !task.text
+        && [first, second]
+            .into_iter()
+            .any(|text| memchr::memchr(0, text.get(..4096).unwrap_or(text)).is_some());
     if binary {
         let word = if task.brief { "Files" } else { "Binary files" };
         writeln!(out, "{word} {} and {} differ", called.0, called.1)?;
@@ -242,7 +238,8 @@ fn pair(task: &Task, (old, new): (&Side, &Side), within: bool, out: &mut dyn Wri
         Style::Unified(around) | Style::Context(around) => around,
     };
     let changes = lines::changes(&a, &b, &task.ignores, horizon);
-    let shows = Shown { old: &a, new: &b, changes: &changes, ignores: &task.ignores, functions: task.functions };
+    let shows =
+        Shown { old: &a, new: &b, changes: &changes, ignores: &task.ignores, functions: task.functions };
     if !shows.any() {
         return identical(task, old, new, out);
     }

@@ -30,16 +30,14 @@ impl<'a> Lines<'a> {
 
 /// The changes between two texts; `horizon` lines before and behind what differs are looked at too.
 pub fn changes(old: &Lines<'_>, new: &Lines<'_>, ignores: &Ignores, horizon: usize) -> Vec<Change> {
-    let same = |a: usize, b: usize| {
-        old.all.get(a) == new.all.get(b) && old.has_newline(a) && new.has_newline(b)
-    };
+    let same =
+        |a: usize, b: usize| old.all.get(a) == new.all.get(b) && old.has_newline(a) && new.has_newline(b);
     let least = old.all.len().min(new.all.len());
     let before = (0..least).take_while(|&at| same(at, at)).count().saturating_sub(horizon);
     let mut behind = 0;
     if old.incomplete == new.incomplete {
-        let equal = |back: usize| {
-            old.all.get(old.all.len() - 1 - back) == new.all.get(new.all.len() - 1 - back)
-        };
+        let equal =
+            |back: usize| old.all.get(old.all.len() - 1 - back) == new.all.get(new.all.len() - 1 - back);
         behind = (0..least - before).take_while(|&back| equal(back)).count().saturating_sub(horizon);
     }
     let mut numbers = HashMap::new();

@@ -1,6 +1,7 @@
 //! diff.
 
 mod compare;
+mod drop;
 mod files;
 mod lines;
 mod show;
@@ -129,7 +130,12 @@ fn expanded(arguments: &[Vec<u8>]) -> Vec<Vec<u8>> {
 
 fn task(given: &Given, arguments: &[Vec<u8>]) -> Result<Task, String> {
     let mut style: Option<Style> = None;
-    let digits: String = given.options.iter().map(|(name, _)| *name).filter(|name| name.len() == 1 && name.parse::<u8>().is_ok()).collect();
+    let digits: String = given
+        .options
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| name.len() == 1 && name.parse::<u8>().is_ok())
+        .collect();
     let digits: Option<usize> = digits.parse().ok();
     for (name, value) in &given.options {
         let number = || {

@@ -4,7 +4,11 @@ use super::Said;
 
 /// A beginning, what it means, and the MIME type of that.
 const SIGNS: &[(&[u8], &str, &str)] = &[
-    (b"!<arch>\ndebian-binary", "Debian binary package (format 2.0)", "application/vnd.debian.binary-package"),
+    (
+        b"!<arch>\ndebian-binary",
+        "Debian binary package (format 2.0)",
+        "application/vnd.debian.binary-package",
+    ),
     (b"!<arch>\n", "current ar archive", "application/x-archive"),
     (b"Rar!\x1a\x07\x01\x00", "RAR archive data, v5", "application/x-rar"),
     (b"7z\xbc\xaf\x27\x1c", "7-zip archive data, version 0.4", "application/x-7z-compressed"),
@@ -80,11 +84,18 @@ fn database(head: &[u8]) -> Option<Said> {
         3 => ", UTF-16 big endian",
         _ => "",
     };
-    let user = at(60).filter(|version| *version != 0).map_or(String::new(), |version| format!(", user version {version}"));
+    let user = at(60)
+        .filter(|version| *version != 0)
+        .map_or(String::new(), |version| format!(", user version {version}"));
     Some(Said::binary(
         format!(
             "SQLite 3.x database{user}, last written using SQLite version {}, file counter {}, database pages {}, cookie {:#x}, schema {}{encoding}, version-valid-for {}",
-            at(96)?, at(24)?, at(28)?, at(40)?, at(44)?, at(92)?
+            at(96)?,
+            at(24)?,
+            at(28)?,
+            at(40)?,
+            at(44)?,
+            at(92)?
         ),
         "application/vnd.sqlite3",
     ))
@@ -112,7 +123,11 @@ fn image(head: &[u8]) -> Option<Said> {
     if let Some(version) = head.strip_prefix(b"GIF8") {
         let version = char::from(*version.first()?);
         return Some(Said::binary(
-            format!("GIF image data, version 8{version}a, {} x {}", little.number(6, 2)?, little.number(8, 2)?),
+            format!(
+                "GIF image data, version 8{version}a, {} x {}",
+                little.number(6, 2)?,
+                little.number(8, 2)?
+            ),
             "image/gif",
         ));
     }
@@ -123,7 +138,9 @@ fn image(head: &[u8]) -> Option<Said> {
         let (width, height, bits) = (little.number(18, 4)?, little.number(22, 4)?, little.number(28, 2)?);
         let (size, offset) = (little.number(2, 4)?, little.number(10, 4)?);
         return Some(Said::binary(
-            format!("PC bitmap, Windows 3.x format, {width} x {height} x {bits}, cbSize {size}, bits offset {offset}"),
+            format!(
+                "PC bitmap, Windows 3.x format, {width} x {height} x {bits}, cbSize {size}, bits offset {offset}"
+            ),
             "image/bmp",
         ));
     }
@@ -146,16 +163,20 @@ fn jpeg(bytes: &Bytes<'_>) -> Option<String> {
         ));
     }
     let mut at = 2;
-    while let (Some(0xff), Some(mark), Some(length)) = (bytes.number(at, 1), bytes.number(at + 1, 1), bytes.place(at + 2, 2)) {
+    while let (Some(0xff), Some(mark), Some(length)) =
+        (bytes.number(at, 1), bytes.number(at + 1, 1), bytes.place(at + 2, 2))
+    {
         if matches!(mark, 0xc0..=0xc2) {
             let kind = match mark {
                 0xc0 => "baseline",
                 0xc1 => "extended sequential",
                 _ => "progressive",
             };
-            let (depth, height, width) = (bytes.number(at + 4, 1)?, bytes.number(at + 5, 2)?, bytes.number(at + 7, 2)?);
+            let (depth, height, width) =
+                (bytes.number(at + 4, 1)?, bytes.number(at + 5, 2)?, bytes.number(at + 7, 2)?);
             let components = bytes.number(at + 9, 1)?;
-            words.push_str(&format!(", {kind}, precision {depth}, {width}x{height}, components {components}"));
+            words
+                .push_str(&format!(", {kind}, precision {depth}, {width}x{height}, components {components}"));
             break;
         }
         at += length + 2;
@@ -209,7 +230,11 @@ fn archive(head: &[u8]) -> Option<Said> {
         return Some(Said::binary(format!("XZ compressed data{check}"), "application/x-xz"));
     }
     if head.get(257..262) == Some(b"ustar") {
-        let kind = if head.get(257..265) == Some(b"ustar  \0") { "POSIX tar archive (GNU)" } else { "POSIX tar archive" };
+        let kind = if head.get(257..265) == Some(b"ustar  \0") {
+            "POSIX tar archive (GNU)"
+        } else {
+            "POSIX tar archive"
+        };
         return Some(Said::binary(kind, "application/x-tar"));
     }
     if let Some(rest) = head.strip_prefix(b"%PDF-") {
@@ -227,9 +252,11 @@ fn archive(head: &[u8]) -> Option<Said> {
             _ => "",
         };
         let name = little.place(26, 2).and_then(|length| head.get(30..30 + length))?;
-        let office = [("word/", "Word", "wordprocessingml.document"), ("xl/", "Excel", "spreadsheetml.sheet")];
+        let office =
+            [("word/", "Word", "wordprocessingml.document"), ("xl/", "Excel", "spreadsheetml.sheet")];
         if name == b"[Content_Types].xml"
-            && let Some((_, program, kind)) = office.iter().find(|(folder, ..)| memchr::memmem::find(head, folder.as_bytes()).is_some())
+            && let Some((_, program, kind)) =
+                office.iter().find(|(folder, ..)| memchr::memmem::find(head, folder.as_bytes()).is_some())
         {
             return Some(Said::binary(
                 format!("Microsoft {program} 2007+"),
@@ -237,7 +264,11 @@ fn archive(head: &[u8]) -> Option<Said> {
             ));
         }
         return Some(Said::binary(
-            format!("Zip archive data, at least v{}.{} to extract, compression method={method}", version / 10, version % 10),
+            format!(
+                "Zip archive data, at least v{}.{} to extract, compression method={method}",
+                version / 10,
+                version % 10
+            ),
             "application/zip",
         ));
     }
@@ -286,8 +317,12 @@ fn elf(head: &[u8]) -> Option<Said> {
     let counts = if wide { 54 } else { 42 };
     let (mut interpreter, mut dynamic, mut pie, mut notes) = (None, false, false, String::new());
     for at in 0..bytes.place(counts + 2, 2)? {
-        let base = programs + at * bytes.place(counts, 2)?;
-        let (Some(segment), Some(from), Some(size)) = (bytes.number(base, 4), word(base, 4, 8), word(base, 16, 32)) else { break };
+        let base = programs.saturating_add(at * bytes.place(counts, 2)?);
+        let (Some(segment), Some(from), Some(size)) =
+            (bytes.number(base, 4), word(base, 4, 8), word(base, 16, 32))
+        else {
+            break;
+        };
         let content = head.get(from..from.saturating_add(size)).unwrap_or_default();
         match segment {
             2 => {
@@ -302,10 +337,10 @@ fn elf(head: &[u8]) -> Option<Said> {
     let mut symbols = false;
     for at in 0..bytes.place(counts + 6, 2)? {
         let base = sections.saturating_add(at * bytes.place(counts + 4, 2)?);
-        symbols |= bytes.number(base + 4, 4) == Some(2);
+        symbols |= bytes.number(base.saturating_add(4), 4) == Some(2);
         // What is not linked yet has no segments.
         if kind == 1
-            && bytes.number(base + 4, 4) == Some(7)
+            && bytes.number(base.saturating_add(4), 4) == Some(7)
             && let (Some(from), Some(size)) = (word(base, 16, 24), word(base, 20, 32))
         {
             let content = head.get(from..from.saturating_add(size)).unwrap_or_default();
@@ -365,18 +400,26 @@ fn is_program(section: &Bytes<'_>, wide: bool) -> bool {
 /// The build's number, and the kernel that a program needs.
 fn note(bytes: &Bytes<'_>, words: &mut String) {
     let mut at = 0usize;
-    while let (Some(name), Some(size), Some(kind)) = (bytes.place(at, 4), bytes.place(at + 4, 4), bytes.number(at + 8, 4)) {
-        let content = at + 12 + name.saturating_add(3) / 4 * 4;
+    while let (Some(name), Some(size), Some(kind)) =
+        (bytes.place(at, 4), bytes.place(at.saturating_add(4), 4), bytes.number(at.saturating_add(8), 4))
+    {
+        let Some(content) = at
+            .checked_add((name / 4).saturating_mul(4).saturating_add(16))
+            .map(|end| if name % 4 == 0 { end - 4 } else { end })
+        else {
+            return;
+        };
         let data = bytes.all.get(content..content.saturating_add(size)).unwrap_or_default();
-        let gnu = bytes.all.get(at + 12..at + 16) == Some(b"GNU\0");
+        let gnu = bytes.all.get(at.saturating_add(12)..at.saturating_add(16)) == Some(b"GNU\0");
         if gnu && kind == 3 {
             let digits: String = data.iter().map(|byte| format!("{byte:02x}")).collect();
             let hash = if size == 20 { "sha1" } else { "md5/uuid" };
             words.push_str(&format!(", BuildID[{hash}]={digits}"));
         } else if gnu && kind == 1 {
-            let part = |at| bytes.number(content + at, 4).unwrap_or(0);
+            let part = |at: usize| bytes.number(content.saturating_add(at), 4).unwrap_or(0);
             words.push_str(&format!(", for GNU/Linux {}.{}.{}", part(4), part(8), part(12)));
         }
-        at = content.saturating_add(size.saturating_add(3) / 4 * 4);
+        let Some(next) = content.checked_add(size.saturating_add(3) / 4 * 4) else { return };
+        at = next;
     }
 }

@@ -104,8 +104,11 @@ fn look(name: &[u8], follow: bool) -> io::Result<Said> {
         Kind::Pipe => return inode("fifo (named pipe)", "fifo"),
         Kind::Socket => return inode("socket", "socket"),
         Kind::Character | Kind::Block => {
-            let (words, kind) =
-                if status.kind == Kind::Block { ("block special", "blockdevice") } else { ("character special", "chardevice") };
+            let (words, kind) = if status.kind == Kind::Block {
+                ("block special", "blockdevice")
+            } else {
+                ("character special", "chardevice")
+            };
             let (major, minor) = (status.special >> 8 & 0xfff, status.special & 0xff);
             return inode(&format!("{words} ({major}/{minor})"), kind);
         }
@@ -127,7 +130,10 @@ fn said(head: &[u8]) -> Said {
         [] => Said::binary("empty", "application/x-empty"),
         [_] => Said::binary("very short file (no magic)", "application/octet-stream"),
         _ => {
-            let known = binary::said(head).map(|said| Said { encoding: text::encoding(head).map_or("binary", |(_, charset)| charset), ..said });
+            let known = binary::said(head).map(|said| Said {
+                encoding: text::encoding(head).map_or("binary", |(_, charset)| charset),
+                ..said
+            });
             let found = known.or_else(|| text::said(head));
             found.unwrap_or_else(|| Said::binary("data", "application/octet-stream"))
         }

@@ -20,7 +20,9 @@ pub fn said(head: &[u8]) -> Option<Said> {
     }
     let (encoding, charset) = encoding(head)?;
     let charset = charset_of.unwrap_or(charset);
-    let plain = |words: &str, mime: &str| Some(Said { words: words.to_owned(), mime: mime.to_owned(), encoding: charset });
+    let plain = |words: &str, mime: &str| {
+        Some(Said { words: words.to_owned(), mime: mime.to_owned(), encoding: charset })
+    };
     match json(head) {
         0 => {}
         1 => return plain("JSON text data", "application/json"),
@@ -51,7 +53,8 @@ fn wide(head: &[u8]) -> Option<Said> {
     } else {
         ("big", "utf-16be", head.strip_prefix(b"\xfe\xff")?)
     };
-    let low: Vec<u8> = rest.chunks(2).filter_map(|pair| pair.get(usize::from(order == "big"))).copied().collect();
+    let low: Vec<u8> =
+        rest.chunks(2).filter_map(|pair| pair.get(usize::from(order == "big"))).copied().collect();
     let words = format!("Unicode text, UTF-16, {order}-endian text{}", lines(&low));
     Some(Said { words, mime: "text/plain".to_owned(), encoding: charset })
 }
@@ -86,7 +89,11 @@ fn lines(head: &[u8]) -> String {
     let count = |byte: u8| head.iter().filter(|sign| **sign == byte).count();
     let pairs = memchr::memmem::find_iter(head, b"\r\n").count();
     let (feeds, returns) = (count(b'\n') - pairs, count(b'\r') - pairs);
-    let longest = head.split(|&byte| byte == b'\n' || byte == b'\r').map(|line| String::from_utf8_lossy(line).chars().count()).max().unwrap_or(0);
+    let longest = head
+        .split(|&byte| byte == b'\n' || byte == b'\r')
+        .map(|line| String::from_utf8_lossy(line).chars().count())
+        .max()
+        .unwrap_or(0);
     if longest > LONG_LINE {
         words.push_str(&format!(", with very long lines ({longest})"));
     }
@@ -117,7 +124,9 @@ fn kind(head: &[u8]) -> (Option<String>, &'static str) {
     let lower: Vec<u8> = start.iter().take(4096).map(u8::to_ascii_lowercase).collect();
     let some = |kind: &str, mime| (Some(kind.to_owned()), mime);
     if head.starts_with(b"<?xml version=") {
-        let version = head.get(15..18).map_or_else(String::new, |version| String::from_utf8_lossy(version).into_owned());
+        let version = head
+            .get(15..18)
+            .map_or_else(String::new, |version| String::from_utf8_lossy(version).into_owned());
         if memchr::memmem::find(&lower, b"<svg").is_some() {
             return some("SVG Scalable Vector Graphics image", "image/svg+xml");
         }
@@ -130,7 +139,11 @@ fn kind(head: &[u8]) -> (Option<String>, &'static str) {
     if tags.iter().any(|tag| lower.starts_with(tag)) {
         return some("HTML document", "text/html");
     }
-    if head.starts_with(b"diff ") || head.starts_with(b"--- ") || head.starts_with(b"Index:") || head.starts_with(b"Only in ") {
+    if head.starts_with(b"diff ")
+        || head.starts_with(b"--- ")
+        || head.starts_with(b"Index:")
+        || head.starts_with(b"Only in ")
+    {
         let unified = memchr::memmem::find(head, b"\n+++ ").is_some();
         if unified {
             return some("unified diff output", "text/x-diff");
@@ -140,7 +153,11 @@ fn kind(head: &[u8]) -> (Option<String>, &'static str) {
         }
     }
     let lines = || head.split(|&byte| byte == b'\n').take(400).map(|line| line.trim_ascii_end());
-    let include = |line: &[u8]| line.strip_prefix(b"#include").is_some_and(|rest| rest.trim_ascii_start().starts_with(b"<") || rest.trim_ascii_start().starts_with(b"\""));
+    let include = |line: &[u8]| {
+        line.strip_prefix(b"#include").is_some_and(|rest| {
+            rest.trim_ascii_start().starts_with(b"<") || rest.trim_ascii_start().starts_with(b"\"")
+        })
+    };
     if lines().any(include) {
         return some("C source", "text/x-c");
     }
@@ -152,9 +169,12 @@ fn kind(head: &[u8]) -> (Option<String>, &'static str) {
 
 /// Whether a line is one of those that only Python has.
 fn python(line: &[u8]) -> bool {
-    let name = |text: &[u8]| !text.is_empty() && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_., ".contains(byte));
+    let name = |text: &[u8]| {
+        !text.is_empty() && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_., ".contains(byte))
+    };
     if let Some(rest) = line.strip_prefix(b"import ") {
-        return name(rest) && !rest.trim_ascii().contains(&b' ') || memchr::memmem::find(rest, b" as ").is_some() && name(rest);
+        return name(rest) && !rest.trim_ascii().contains(&b' ')
+            || memchr::memmem::find(rest, b" as ").is_some() && name(rest);
     }
     if let Some(rest) = line.strip_prefix(b"from ") {
         let at = memchr::memmem::find(rest, b" import ");
@@ -167,7 +187,8 @@ fn script(line: &str) -> (Option<String>, &'static str) {
     let mut words = line.split_whitespace();
     let program = words.next().unwrap_or_default();
     let env = program == "/usr/bin/env" || program == "/bin/env";
-    let name = if env { words.next().unwrap_or_default() } else { program.rsplit('/').next().unwrap_or_default() };
+    let name =
+        if env { words.next().unwrap_or_default() } else { program.rsplit('/').next().unwrap_or_default() };
     let known = |kind: &str, mime| (Some(format!("{kind} executable")), mime);
     match name {
         "sh" | "dash" => known("POSIX shell script", "text/x-shellscript"),
@@ -180,17 +201,25 @@ fn script(line: &str) -> (Option<String>, &'static str) {
         "ruby" => known("Ruby script", "text/x-ruby"),
         "php" => known("PHP script", "text/x-php"),
         name if name.starts_with("python") => known("Python script", "text/x-script.python"),
-        _ if env => (Some(format!("a {} script executable", line.trim_start_matches(program).trim())), "text/plain"),
+        _ if env => {
+            (Some(format!("a {} script executable", line.trim_start_matches(program).trim())), "text/plain")
+        }
         _ => (Some(format!("a {line} script executable")), "text/plain"),
     }
 }
 
 /// Whether the first lines have the same number of commas.
 fn separated(head: &[u8]) -> bool {
-    let whole = head.iter().rposition(|&byte| byte == b'\n').and_then(|at| head.get(..at)).unwrap_or_default();
+    let whole =
+        head.iter().rposition(|&byte| byte == b'\n').and_then(|at| head.get(..at)).unwrap_or_default();
     let mut counts = whole.split(|&byte| byte == b'\n').take(10).map(|line| {
         let mut quoted = false;
-        line.iter().filter(|byte| { quoted ^= **byte == b'"'; **byte == b',' && !quoted }).count()
+        line.iter()
+            .filter(|byte| {
+                quoted ^= **byte == b'"';
+                **byte == b',' && !quoted
+            })
+            .count()
     });
     let first = counts.next().unwrap_or(0);
     let mut rest = counts.peekable();

@@ -67,7 +67,11 @@ fn run(tool: &str, arguments: &[Vec<u8>]) -> Result<i32, Ended> {
     let given = parse_options(tool, OPTIONS, arguments, (Order::Permuted, 2))?;
     let number = |name: &str, what: &str| {
         let parsed = given.value(name).map(|text| (text, shown(text).parse::<usize>()));
-        parsed.map(|(text, number)| number.map_err(|_| fatal(&format!("{what} {} is not a number", shown(text))))).transpose()
+        parsed
+            .map(|(text, number)| {
+                number.map_err(|_| fatal(&format!("{what} {} is not a number", shown(text))))
+            })
+            .transpose()
     };
     let strip = number("strip", "strip count")?;
     let fuzz = number("fuzz", "fuzz factor")?.unwrap_or(MOST_FUZZ);
@@ -78,7 +82,10 @@ fn run(tool: &str, arguments: &[Vec<u8>]) -> Result<i32, Ended> {
     }
     let input = given.value("input").or(given.operands.get(1).map(Vec::as_slice)).unwrap_or(b"-");
     if let Some(extra) = given.operands.get(2) {
-        eprintln!("{tool}: {}: extra operand\n{tool}: Try '{tool} --help' for more information.", shown(extra));
+        eprintln!(
+            "{tool}: {}: extra operand\n{tool}: Try '{tool} --help' for more information.",
+            shown(extra)
+        );
         return Err(Ended(2));
     }
     let text = read(input)
@@ -129,7 +136,11 @@ fn stripped(name: &[u8], count: Option<usize>) -> Option<Vec<u8>> {
 /// A name as a message has it: in quotes when a shell would need them.
 fn quoted(name: &[u8]) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_^".contains(byte) || *byte >= 0x80;
-    if !name.is_empty() && name.iter().all(plain) { shown(name) } else { format!("'{}'", shown(name).replace('\'', "'\\''")) }
+    if !name.is_empty() && name.iter().all(plain) {
+        shown(name)
+    } else {
+        format!("'{}'", shown(name).replace('\'', "'\\''"))
+    }
 }
 
 impl Task<'_> {
@@ -154,11 +165,13 @@ impl Task<'_> {
         if let Some(file) = self.file {
             return Some(file.to_vec());
         }
-        let names = [patch.old.as_ref(), patch.new.as_ref()].map(|named| named.map(|named| named.name.as_slice()));
+        let names =
+            [patch.old.as_ref(), patch.new.as_ref()].map(|named| named.map(|named| named.name.as_slice()));
         let [old, new] = names.map(|name| name.and_then(|name| stripped(name, self.strip)));
         let index = patch.index.as_ref().and_then(|name| stripped(name, self.strip));
         let candidates: Vec<Vec<u8>> = [old, new, index].into_iter().flatten().collect();
-        let there: Vec<Vec<u8>> = candidates.iter().filter(|name| Path::new(&os(name)).exists()).cloned().collect();
+        let there: Vec<Vec<u8>> =
+            candidates.iter().filter(|name| Path::new(&os(name)).exists()).cloned().collect();
         let best = |names: Vec<Vec<u8>>| {
             let weight = |name: &Vec<u8>| {
                 let parts = name.split(|&byte| byte == b'/').filter(|part| !part.is_empty());
@@ -182,7 +195,9 @@ impl Task<'_> {
         let before = match fs::read(&path) {
             Ok(text) => Some(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(fatal(&format!("Can't open file {} : {}", shown(&name), reason(&error)))),
+            Err(error) => {
+                return Err(fatal(&format!("Can't open file {} : {}", shown(&name), reason(&error))));
+            }
         };
         if self.done(&mut patch, &name, before.as_deref()) {
             return Ok(1);
@@ -190,7 +205,9 @@ impl Task<'_> {
         let removes = patch.says().1 == 2;
         let verb = if self.dry { "checking" } else { "patching" };
         match self.output {
-            Some(output) => self.say(&format!("{verb} file {} (read from {})\n", quoted(output), quoted(&name))),
+            Some(output) => {
+                self.say(&format!("{verb} file {} (read from {})\n", quoted(output), quoted(&name)))
+            }
             None => self.say(&format!("{verb} file {}\n", quoted(&name))),
         }
         let text = before.clone().unwrap_or_default();
@@ -213,8 +230,9 @@ impl Task<'_> {
                 let _ = set_mode(&path, mode & 0o777 & !sandpiper_guest::umask());
             }
             if !rejected.is_empty() {
-                self.reject(&patch, &rejected, self.output.unwrap_or(&name))
-                    .map_err(|error| fatal(&format!("Can't write rejects of {} : {}", shown(&name), reason(&error))))?;
+                self.reject(&patch, &rejected, self.output.unwrap_or(&name)).map_err(|error| {
+                    fatal(&format!("Can't write rejects of {} : {}", shown(&name), reason(&error)))
+                })?;
             }
         }
         Ok(code)
@@ -358,7 +376,11 @@ impl Task<'_> {
         }
         for (at, grown) in rejected {
             let Some(hunk) = patch.hunks.get(*at) else { continue };
-            if patch.normal { reject::context(hunk, *grown, &mut text) } else { reject::unified(hunk, *grown, &mut text) }
+            if patch.normal {
+                reject::context(hunk, *grown, &mut text)
+            } else {
+                reject::unified(hunk, *grown, &mut text)
+            }
         }
         fs::write(os(&file), text)
     }

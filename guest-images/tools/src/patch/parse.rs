@@ -103,9 +103,17 @@ pub fn next(lines: &[&[u8]], from: &mut usize) -> Result<Option<Patch>, String> 
         if let Some(name) = line.strip_prefix(b"Index:") {
             patch.index = Some(name.trim_ascii().to_vec());
         } else if let Some(mode) = line.strip_prefix(b"new file mode ") {
-            patch.mode = std::str::from_utf8(mode.trim_ascii()).ok().and_then(|mode| u32::from_str_radix(mode, 8).ok());
-        } else if line.starts_with(b"rename from ") || line.starts_with(b"copy from ") || line.starts_with(b"GIT binary patch") {
-            return Err(format!("patches that rename, copy or are binary are not supported: line {}", at + 1));
+            patch.mode = std::str::from_utf8(mode.trim_ascii())
+                .ok()
+                .and_then(|mode| u32::from_str_radix(mode, 8).ok());
+        } else if line.starts_with(b"rename from ")
+            || line.starts_with(b"copy from ")
+            || line.starts_with(b"GIT binary patch")
+        {
+            return Err(format!(
+                "patches that rename, copy or are binary are not supported: line {}",
+                at + 1
+            ));
         } else if line.starts_with(b"*** ") && following.starts_with(b"--- ") {
             return Err(format!("context diffs are not supported: line {}", at + 1));
         } else if let (Some(old), Some(new)) = (line.strip_prefix(b"--- "), following.strip_prefix(b"+++ ")) {
@@ -117,7 +125,10 @@ pub fn next(lines: &[&[u8]], from: &mut usize) -> Result<Option<Patch>, String> 
                 *from = at;
                 return Ok(Some(patch));
             }
-        } else if patch.old.is_none() && command(line).is_some() && (following.starts_with(b"< ") || following.starts_with(b"> ")) {
+        } else if patch.old.is_none()
+            && command(line).is_some()
+            && (following.starts_with(b"< ") || following.starts_with(b"> "))
+        {
             patch.normal = true;
             patch.at = at;
             normal(lines, &mut at, &mut patch)?;

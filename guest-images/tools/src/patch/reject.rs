@@ -48,7 +48,9 @@ pub fn context(hunk: &Hunk, moved: isize, text: &mut Vec<u8>) {
         }
     };
     let (old, new) = (hunk.side(Sign::New), hunk.side(Sign::Old));
-    text.extend_from_slice(format!("***************\n*** {}\n", range(hunk.old, old.len(), moved)).as_bytes());
+    text.extend_from_slice(
+        format!("***************\n*** {}\n", range(hunk.old, old.len(), moved)).as_bytes(),
+    );
     old.iter().for_each(|line| push_line(text, b"- ", line));
     text.extend_from_slice(format!("--- {} -----\n", range(hunk.new, new.len(), moved)).as_bytes());
     new.iter().for_each(|line| push_line(text, b"+ ", line));

@@ -96,27 +96,32 @@ fn run(tool: &str, arguments: &[Vec<u8>]) -> Result<i32, Ended> {
     }
     if patterns.is_empty() && !lists && !given.has("file") {
         if operands.is_empty() {
-            return Err(fail(format!("{tool}: the following required arguments were not provided:\n  <PATTERN>")));
+            return Err(fail(format!(
+                "{tool}: the following required arguments were not provided:\n  <PATTERN>"
+            )));
         }
         patterns.push(shown(&operands.remove(0)));
     }
     let implicit = operands.is_empty();
     let from_input = implicit && !lists && input_is_read();
-    let several = operands.len() > 1 || (implicit && !from_input) || operands.iter().any(|name| Path::new(&os(name)).is_dir());
+    let several = operands.len() > 1
+        || (implicit && !from_input)
+        || operands.iter().any(|name| Path::new(&os(name)).is_dir());
     if implicit {
         operands.push(if from_input { b"-".to_vec() } else { b"./".to_vec() });
     }
     let regex = regex(&given, &patterns)?;
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let shows = match given.last(&["count", "count-matches", "files-with-matches", "files-without-match", "quiet"]) {
-        _ if given.has("quiet") => Shows::Nothing,
-        Some("files-with-matches") => Shows::Files,
-        Some("files-without-match") => Shows::OtherFiles,
-        Some("count") if !given.has("only-matching") => Shows::Counts,
-        Some("count" | "count-matches") => Shows::Matches,
-        _ if given.has("only-matching") => Shows::Parts,
-        _ => Shows::Lines,
-    };
+    let shows =
+        match given.last(&["count", "count-matches", "files-with-matches", "files-without-match", "quiet"]) {
+            _ if given.has("quiet") => Shows::Nothing,
+            Some("files-with-matches") => Shows::Files,
+            Some("files-without-match") => Shows::OtherFiles,
+            Some("count") if !given.has("only-matching") => Shows::Counts,
+            Some("count" | "count-matches") => Shows::Matches,
+            _ if given.has("only-matching") => Shows::Parts,
+            _ => Shows::Lines,
+        };
     let number = |name: &str| -> Result<Option<usize>, Ended> {
         let parsed = given.value(name).map(|text| shown(text).parse());
         parsed.transpose().map_err(|_| fail(format!("{tool}: --{name} needs a number")))
@@ -152,14 +157,23 @@ fn run(tool: &str, arguments: &[Vec<u8>]) -> Result<i32, Ended> {
     let result = operands.iter().try_for_each(|operand| -> Result<(), Stop> {
         if operand == b"-" {
             let found = read(b"-").map(|text| search.file(b"<stdin>", &text, true));
-            return found.map_or_else(|error| { complain(format!("-: {error}")); Ok(()) }, |done| done.map_err(Stop::Output));
+            return found.map_or_else(
+                |error| {
+                    complain(format!("-: {error}"));
+                    Ok(())
+                },
+                |done| done.map_err(Stop::Output),
+            );
         }
         let path = os(operand);
         if let Err(error) = Status::of(Path::new(&path), true) {
             complain(format!("{}: {error}", shown(operand)));
             return Ok(());
         }
-        for entry in walk(&given, Path::new(&path), number("max-depth").map_err(Stop::Usage)?).map_err(Stop::Usage)?.build() {
+        for entry in walk(&given, Path::new(&path), number("max-depth").map_err(Stop::Usage)?)
+            .map_err(Stop::Usage)?
+            .build()
+        {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {
@@ -269,7 +283,10 @@ fn regex(given: &Given, patterns: &[String]) -> Result<Regex, Ended> {
         }
         text
     };
-    let parts: Vec<String> = patterns.iter().map(|pattern| if given.has("fixed-strings") { plain(pattern) } else { pattern.clone() }).collect();
+    let parts: Vec<String> = patterns
+        .iter()
+        .map(|pattern| if given.has("fixed-strings") { plain(pattern) } else { pattern.clone() })
+        .collect();
     let whole = match given.last(&["line-regexp", "word-regexp"]) {
         Some("line-regexp") => ("^(?:", ")$"),
         Some(_) => (r"\b{start-half}(?:", r")\b{end-half}"),

@@ -74,7 +74,9 @@ impl Search<'_> {
             Shows::Counts => self.count(name, selected.len()),
             Shows::Matches => {
                 let count = selected.iter().filter_map(|&at| lines.get(at));
-                let count = count.map(|line| self.regex.find_iter(text.get(line.range()).unwrap_or_default()).count()).sum();
+                let count = count
+                    .map(|line| self.regex.find_iter(text.get(line.range()).unwrap_or_default()).count())
+                    .sum();
                 self.count(name, count)
             }
             Shows::Lines | Shows::Parts => match zero {
@@ -148,13 +150,24 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn line(&mut self, name: &[u8], text: &[u8], lines: &[Span], (at, chosen): (usize, bool)) -> io::Result<()> {
+    fn line(
+        &mut self,
+        name: &[u8],
+        text: &[u8],
+        lines: &[Span],
+        (at, chosen): (usize, bool),
+    ) -> io::Result<()> {
         let line = lines.get(at).and_then(|line| text.get(line.range())).unwrap_or_default();
         if self.shows == Shows::Parts && !self.inverted {
             if !chosen {
                 return Ok(());
             }
-            let parts: Vec<Span> = self.regex.find_iter(line).map(|found| found.span()).filter(|span| !span.is_empty()).collect();
+            let parts: Vec<Span> = self
+                .regex
+                .find_iter(line)
+                .map(|found| found.span())
+                .filter(|span| !span.is_empty())
+                .collect();
             for part in parts {
                 self.prefix(name, (at, true), part.start)?;
                 self.out.write_all(line.get(part.range()).unwrap_or_default())?;

@@ -1,14 +1,20 @@
 //! xxd: bytes as hexadecimal digits, and back.
 
+mod back;
+
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Read, Seek as _, SeekFrom, Write};
+use std::io::{self, BufWriter, Read, Write};
 
 use sandpiper_guest::os;
 
-use crate::text::{read, reason, shown};
+use crate::text::{reason, shown};
+use back::{Output, Places, revert};
 
 /// The most bytes that a line can show.
 const MOST_COLUMNS: usize = 256;
+
+/// Lines that are read before they are shown.
+const LINES_AT_ONCE: u64 = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -54,8 +60,8 @@ pub fn main(tool: &str, arguments: &[Vec<u8>]) -> i32 {
         return 1;
     }
     let input = task.operands.first().map_or(b"-".as_slice(), Vec::as_slice);
-    let text = match read(input) {
-        Ok(text) => text,
+    let mut source = match open(input) {
+        Ok(source) => source,
         Err(error) => {
             eprintln!("{tool}: {}: {}", shown(input), reason(&error));
             return 2;
@@ -66,7 +72,9 @@ pub fn main(tool: &str, arguments: &[Vec<u8>]) -> i32 {
         Some(name) => {
             let opened = OpenOptions::new().write(true).create(true).truncate(!task.back).open(os(name));
             match opened {
-                Ok(file) => task.run(&text, &mut Output { inner: BufWriter::new(file), at: 0, seeks: true }),
+                Ok(file) => {
+                    task.run(&mut source, &mut Output { inner: BufWriter::new(file), at: 0, seeks: true })
+                }
                 Err(error) => {
                     eprintln!("{tool}: {}: {}", shown(name), reason(&error));
                     return 3;
@@ -74,14 +82,18 @@ pub fn main(tool: &str, arguments: &[Vec<u8>]) -> i32 {
             }
         }
         None => {
-            let mut out = Output { inner: BufWriter::new(io::stdout().lock()), at: 0, seeks: false };
-            if task.back { revert(&task, &text, &mut out) } else { task.show(&text, &mut out.inner).map(|()| 0) }
+            let stdout = BufWriter::new(io::stdout().lock());
+            task.run(&mut source, &mut Output { inner: stdout, at: 0, seeks: false })
         }
     };
     result.unwrap_or_else(|error| {
         eprintln!("{tool}: {}", reason(&error));
         3
     })
+}
+
+fn open(name: &[u8]) -> io::Result<Box<dyn Read>> {
+    Ok(if name == b"-" { Box::new(io::stdin().lock()) } else { Box::new(File::open(os(name))?) })
 }
 
 fn parse(arguments: &[Vec<u8>]) -> Result<Task, String> {
@@ -126,16 +138,26 @@ fn parse(arguments: &[Vec<u8>]) -> Result<Task, String> {
             }
             _ => {
                 let unknown = || format!("option '{}' is not supported", shown(argument));
-                let names: [(&[u8], u8); 6] =
-                    [(b"cols", b'c'), (b"groupsize", b'g'), (b"len", b'l'), (b"name", b'n'), (b"offset", b'o'), (b"seek", b's')];
-                let long = names.iter().find(|(name, _)| *name == word).map(|(_, letter)| (*letter, b"".as_slice()));
+                let names: [(&[u8], u8); 6] = [
+                    (b"cols", b'c'),
+                    (b"groupsize", b'g'),
+                    (b"len", b'l'),
+                    (b"name", b'n'),
+                    (b"offset", b'o'),
+                    (b"seek", b's'),
+                ];
+                let long =
+                    names.iter().find(|(name, _)| *name == word).map(|(_, letter)| (*letter, b"".as_slice()));
                 let short = word.split_first().map(|(letter, behind)| (*letter, behind));
                 let (letter, attached) = long.or(short).ok_or_else(unknown)?;
                 if !b"cglnos".contains(&letter) {
                     return Err(unknown());
                 }
                 let value = match attached {
-                    b"" => rest.next().cloned().ok_or_else(|| format!("option '{}' needs a value", shown(argument)))?,
+                    b"" => rest
+                        .next()
+                        .cloned()
+                        .ok_or_else(|| format!("option '{}' needs a value", shown(argument)))?,
                     attached => attached.to_vec(),
                 };
                 task.set(letter, value)?;
@@ -181,11 +203,17 @@ impl Task {
         Ok(())
     }
 
-    fn run(&self, text: &[u8], out: &mut Output<File>) -> io::Result<i32> {
+    fn run<W: Write>(&self, source: &mut dyn Read, out: &mut Output<W>) -> io::Result<i32>
+    where
+        BufWriter<W>: Places,
+    {
         if self.back {
-            return revert(self, text, out);
+            let mut text = Vec::new();
+            source.read_to_end(&mut text)?;
+            return revert(self, &text, out);
         }
-        self.show(text, &mut out.inner)?;
+        self.show(source, &mut out.inner)?;
+        out.inner.flush()?;
         Ok(0)
     }
 
@@ -193,38 +221,61 @@ impl Task {
         if self.upper { format!("{byte:02X}") } else { format!("{byte:02x}") }
     }
 
-    fn show(&self, text: &[u8], out: &mut dyn Write) -> io::Result<()> {
-        let distance = usize::try_from(self.seek.unsigned_abs()).unwrap_or(usize::MAX);
-        let from = if self.seek < 0 {
-            text.len().checked_sub(distance).ok_or_else(|| io::Error::other("Sorry, cannot seek."))?
+    fn show(&self, source: &mut dyn Read, out: &mut dyn Write) -> io::Result<()> {
+        let mut from = self.seek.unsigned_abs();
+        let mut text = Vec::new();
+        let mut ahead = io::Cursor::new(Vec::new());
+        if self.seek < 0 {
+            source.read_to_end(&mut text)?;
+            from = (text.len() as u64)
+                .checked_sub(from)
+                .ok_or_else(|| io::Error::other("Sorry, cannot seek."))?;
+            ahead = io::Cursor::new(text.split_off(usize::try_from(from).unwrap_or(usize::MAX)));
+            text.clear();
         } else {
-            distance
-        };
-        let rest = text.get(from..).unwrap_or_default();
-        let length = self.length.and_then(|length| usize::try_from(length).ok()).unwrap_or(usize::MAX);
-        let bytes = rest.get(..length).unwrap_or(rest);
-        match self.form {
-            Form::Plain => {
-                let columns = self.columns.map_or(30, |columns| if columns == 0 { usize::MAX } else { columns });
-                for line in bytes.chunks(columns) {
-                    let line: String = line.iter().map(|byte| self.digits(*byte)).collect();
-                    writeln!(out, "{line}")?;
-                }
-            }
-            Form::Include => self.include(bytes, out)?,
-            Form::Hex | Form::Bits => self.dump(bytes, (from as u64).wrapping_add(self.offset), out)?,
+            io::copy(&mut source.take(from), &mut io::sink())?;
         }
-        out.flush()
+        let mut rest = ahead.chain(source).take(self.length.unwrap_or(u64::MAX));
+        let columns = match (self.form, self.columns) {
+            (Form::Plain, None) => 30,
+            (Form::Plain | Form::Include, columns) => columns.unwrap_or(0),
+            (Form::Bits, None | Some(0)) => 6,
+            (_, columns) => columns.filter(|columns| *columns > 0).unwrap_or(16),
+        };
+        // What is one line, or looks back over lines, is read as a whole; all else as it comes.
+        let whole = columns == 0 || self.form == Form::Include || self.skips_zeros;
+        let size = if whole { u64::MAX } else { columns as u64 * LINES_AT_ONCE };
+        loop {
+            text.clear();
+            rest.by_ref().take(size).read_to_end(&mut text)?;
+            match self.form {
+                Form::Include => self.include(&text, out)?,
+                Form::Plain => {
+                    for line in text.chunks(if columns == 0 { usize::MAX } else { columns }) {
+                        let line: String = line.iter().map(|byte| self.digits(*byte)).collect();
+                        writeln!(out, "{line}")?;
+                    }
+                }
+                Form::Hex | Form::Bits => self.dump(&text, from.wrapping_add(self.offset), out)?,
+            }
+            from += text.len() as u64;
+            if whole || (text.len() as u64) < size {
+                return Ok(());
+            }
+        }
     }
 
     fn include(&self, bytes: &[u8], out: &mut dyn Write) -> io::Result<()> {
-        let name = self.name.as_ref().or_else(|| self.operands.first().filter(|name| name.as_slice() != b"-"));
+        let name =
+            self.name.as_ref().or_else(|| self.operands.first().filter(|name| name.as_slice() != b"-"));
         let mut variable = String::new();
         if let Some(name) = name {
             if name.first().is_some_and(u8::is_ascii_digit) {
                 variable.push_str("__");
             }
-            variable.extend(name.iter().map(|&byte| if byte.is_ascii_alphanumeric() { char::from(byte) } else { '_' }));
+            variable.extend(
+                name.iter().map(|&byte| if byte.is_ascii_alphanumeric() { char::from(byte) } else { '_' }),
+            );
             if self.capitals {
                 variable.make_ascii_uppercase();
             }
@@ -234,7 +285,8 @@ impl Task {
         let count = bytes.len().div_ceil(columns);
         for (at, line) in bytes.chunks(columns).enumerate() {
             let prefix = if self.upper { "0X" } else { "0x" };
-            let line: Vec<String> = line.iter().map(|byte| format!("{prefix}{}", self.digits(*byte))).collect();
+            let line: Vec<String> =
+                line.iter().map(|byte| format!("{prefix}{}", self.digits(*byte))).collect();
             writeln!(out, "  {}{}", line.join(", "), if at + 1 < count { "," } else { "" })?;
         }
         if name.is_some() {
@@ -263,8 +315,10 @@ impl Task {
                 }
                 text.push(' ');
             }
-            let signs: String =
-                line.iter().map(|byte| if (32..127).contains(byte) { char::from(*byte) } else { '.' }).collect();
+            let signs: String = line
+                .iter()
+                .map(|byte| if (32..127).contains(byte) { char::from(*byte) } else { '.' })
+                .collect();
             let place = if self.decimal { format!("{address:08}") } else { format!("{address:08x}") };
             let line_text = format!("{place}: {:<width$}  {signs}\n", text.trim_end(), width = width);
             address = address.wrapping_add(columns as u64);
@@ -283,109 +337,4 @@ impl Task {
         }
         Ok(())
     }
-}
-
-/// Where bytes come to again.
-struct Output<W: Write> {
-    inner: BufWriter<W>,
-    at: u64,
-    /// It is a file of its own, in which places can be left out.
-    seeks: bool,
-}
-
-trait Places {
-    fn go(&mut self, to: u64) -> io::Result<()>;
-}
-
-impl Places for BufWriter<File> {
-    fn go(&mut self, to: u64) -> io::Result<()> {
-        self.seek(SeekFrom::Start(to)).map(|_| ())
-    }
-}
-
-impl Places for BufWriter<io::StdoutLock<'_>> {
-    fn go(&mut self, _: u64) -> io::Result<()> {
-        Err(io::ErrorKind::NotSeekable.into())
-    }
-}
-
-impl<W: Write> Output<W>
-where
-    BufWriter<W>: Places,
-{
-    /// Goes to a place; whether that can be.
-    fn go(&mut self, to: u64) -> io::Result<bool> {
-        if self.seeks {
-            self.inner.go(to)?;
-        } else if to < self.at {
-            return Ok(false);
-        } else {
-            io::copy(&mut io::repeat(0).take(to - self.at), &mut self.inner)?;
-        }
-        self.at = to;
-        Ok(true)
-    }
-}
-
-/// Bytes from digits. In a dump the digits before the first sign that is none are an address, so many bytes follow, and
-/// the rest of the line is left out.
-fn revert<W: Write>(task: &Task, text: &[u8], out: &mut Output<W>) -> io::Result<i32>
-where
-    BufWriter<W>: Places,
-{
-    if task.form != Form::Hex && task.form != Form::Plain {
-        eprintln!("xxd: Sorry, cannot revert this type of hexdump");
-        return Ok(1);
-    }
-    let columns = task.columns.filter(|columns| *columns > 0).unwrap_or(16);
-    let value = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    if task.form == Form::Plain {
-        let digits: Vec<u8> = text.iter().filter_map(|&byte| value(byte)).collect();
-        for pair in digits.chunks_exact(2) {
-            if let [high, low] = pair {
-                out.inner.write_all(&[high << 4 | low])?;
-            }
-        }
-        out.inner.flush()?;
-        return Ok(0);
-    }
-    for line in text.split(|&byte| byte == b'\n') {
-        let line = line.trim_ascii_start();
-        let digits = line.iter().take_while(|byte| value(**byte).is_some()).count();
-        if digits == 0 {
-            continue;
-        }
-        let (address, rest) = line.split_at(digits);
-        let address = address.iter().filter_map(|&byte| value(byte));
-        let address = address.fold(0u64, |sum, digit| sum.wrapping_shl(4) | u64::from(digit));
-        let mut to = address.wrapping_add_signed(task.seek);
-        let mut bytes = Vec::new();
-        let (mut high, mut others) = (None, 0);
-        for &byte in rest.get(1..).unwrap_or_default() {
-            match (value(byte), high.take()) {
-                (Some(low), Some(high)) => {
-                    others = 0;
-                    bytes.push(high << 4 | low);
-                }
-                (Some(digit), None) => (high, others) = (Some(digit), 0),
-                (None, _) => others += 1,
-            }
-            if others > 1 && !bytes.is_empty() || bytes.len() >= columns {
-                break;
-            }
-        }
-        if bytes.is_empty() {
-            continue;
-        }
-        if to != out.at && !out.go(to)? {
-            out.inner.flush()?;
-            eprintln!("xxd: Sorry, cannot seek backwards.");
-            return Ok(5);
-        }
-        out.inner.write_all(&bytes)?;
-        to += bytes.len() as u64;
-        out.at = to;
-    }
-    out.inner.flush()?;
-    Ok(0)
 }
