@@ -1,6 +1,7 @@
 //! file: what a file holds, by its first bytes.
 
 mod binary;
+mod program;
 mod text;
 
 use std::fs::{self, File};
