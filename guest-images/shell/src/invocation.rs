@@ -220,7 +220,10 @@ impl Shell {
         if self.interactive {
             return self.interact(!wanted.login && !wanted.no_rc);
         }
-        let reader = Box::new(|| line_of(0));
+        let reader = Box::new(|| match line_of(0, false) {
+            Line::Read(line) => Some(line),
+            Line::Interrupted | Line::End => None,
+        });
         let mut parser = Parser::from_reader(reader, self.parser_settings());
         self.run_parser(&mut parser, true)
     }
@@ -300,8 +303,14 @@ impl Shell {
         if self.variable_value(b"PS2").is_none() {
             self.assign(b"PS2", b"> ".to_vec())?;
         }
+        self.traps.give_up_at_interrupts();
         let mut status = 0;
         loop {
+            // Of what has just ended.
+            if let Err(Flow::Discard(given_up)) = self.run_traps() {
+                status = given_up;
+                self.status = status;
+            }
             if let Some(command) = self.variable_value(b"PROMPT_COMMAND") {
                 let line = self.line;
                 self.run_text(&command, line)?;
@@ -309,18 +318,23 @@ impl Shell {
             let prompt = self.value_or_empty(b"PS1");
             let prompt = self.expand_prompt(&prompt);
             system::write_all(2, &prompt).ok();
-            let Some(mut text) = line_of(0) else {
-                system::write_all(2, b"exit\n").ok();
-                return Ok(status);
+            let mut text = match line_of(0, true) {
+                Line::Read(text) => text,
+                Line::Interrupted => continue,
+                Line::End => {
+                    system::write_all(2, b"exit\n").ok();
+                    return Ok(status);
+                }
             };
             // More lines, as long as the command is not complete.
             while Parser::new(&text, 1, self.parser_settings()).whole().is_err_and(|error| error.incomplete) {
                 let prompt = self.value_or_empty(b"PS2");
                 let prompt = self.expand_prompt(&prompt);
                 system::write_all(2, &prompt).ok();
-                match line_of(0) {
-                    Some(more) => text.extend(more),
-                    None => break,
+                match line_of(0, true) {
+                    Line::Read(more) => text.extend(more),
+                    Line::Interrupted => text.clear(),
+                    Line::End => break,
                 }
             }
             let mut parser = Parser::new(&text, 1, self.parser_settings());
@@ -336,8 +350,15 @@ impl Shell {
     }
 }
 
+/// What reading a line has come to.
+enum Line {
+    Read(Bytes),
+    Interrupted,
+    End,
+}
+
 /// One line, and no byte more, so that commands read on behind it.
-fn line_of(fd: u32) -> Option<Bytes> {
+fn line_of(fd: u32, interruptible: bool) -> Line {
     let mut line = Bytes::new();
     let mut buffer = [0; 512];
     // Where one can go back, in pieces; else byte by byte.
@@ -345,7 +366,10 @@ fn line_of(fd: u32) -> Option<Bytes> {
     loop {
         let want = if seeks { buffer.len() } else { 1 };
         match system::read(fd, &mut buffer[..want]) {
-            Ok(0) | Err(system::errno::BADF) => return (!line.is_empty()).then_some(line),
+            Ok(0) if line.is_empty() => return Line::End,
+            Ok(0) => return Line::Read(line),
+            Err(system::errno::INTR) if interruptible => return Line::Interrupted,
+            Err(system::errno::INTR) => {}
             Ok(count) => {
                 let piece = &buffer[..count];
                 if let Some(end) = piece.iter().position(|&byte| byte == b'\n') {
@@ -353,12 +377,12 @@ fn line_of(fd: u32) -> Option<Bytes> {
                     if seeks && end + 1 < count {
                         system::seek_back(fd, count - end - 1);
                     }
-                    return Some(line);
+                    return Line::Read(line);
                 }
                 line.extend_from_slice(piece);
             }
-            Err(system::errno::INTR) => {}
-            Err(_) => return (!line.is_empty()).then_some(line),
+            Err(_) if line.is_empty() => return Line::End,
+            Err(_) => return Line::Read(line),
         }
     }
 }

@@ -23,11 +23,15 @@ pub struct Traps {
     handlers: BTreeMap<Event, Bytes>,
     /// How many signals have a command.
     noted: usize,
+    /// `INT` without a command gives up what runs, and not the shell, which is interactive.
+    gives_up: bool,
     /// Events whose command runs now, which do not begin again.
     active: Vec<Event>,
     /// Those of the parent, which a subshell shows until it sets one.
     pub inherited: BTreeMap<Event, Bytes>,
 }
+
+const INT: u8 = 2;
 
 pub const SIGNALS: [(&str, u8); 31] = [
     ("HUP", 1),
@@ -143,6 +147,7 @@ impl Traps {
         self.inherited.clear();
         if let Event::Signal(number) = event {
             let action = match &command {
+                None if self.gives_up && number == INT => Action::Note,
                 None => Action::Default,
                 Some(command) if command.is_empty() => Action::Ignore,
                 Some(_) => Action::Note,
@@ -156,15 +161,27 @@ impl Traps {
         self.count();
     }
 
+    /// From now on `INT` gives up what runs, and not the shell.
+    pub fn give_up_at_interrupts(&mut self) {
+        self.gives_up = true;
+        if !self.has(Event::Signal(INT)) {
+            system::act(INT, Action::Note).ok();
+        }
+        self.count();
+    }
+
     fn count(&mut self) {
         let noted =
             |(event, command): (&Event, &Bytes)| matches!(event, Event::Signal(_)) && !command.is_empty();
-        self.noted = self.handlers.iter().filter(|entry| noted(*entry)).count();
+        self.noted = self.handlers.iter().filter(|entry| noted(*entry)).count() + usize::from(self.gives_up);
     }
 
     /// In a subshell only what is ignored stays.
     pub fn enter_subshell(&mut self, functrace: bool, errtrace: bool) {
         self.inherited = self.handlers.clone();
+        if std::mem::take(&mut self.gives_up) && !self.has(Event::Signal(INT)) {
+            system::act(INT, Action::Default).ok();
+        }
         for (event, command) in &self.handlers {
             if let Event::Signal(number) = event
                 && !command.is_empty()
@@ -241,6 +258,11 @@ impl Shell {
             if signals & (1 << (number - 1)) != 0 {
                 self.trap(Event::Signal(number))?;
             }
+        }
+        let interrupted = signals & (1 << (INT - 1)) != 0 && self.traps.gives_up;
+        if interrupted && !self.traps.has(Event::Signal(INT)) {
+            system::write_all(2, b"\n").ok();
+            return Err(Flow::Discard(128 + INT));
         }
         Ok(())
     }

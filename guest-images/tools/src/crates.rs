@@ -26,7 +26,6 @@ const TOOLS: &[(&str, Tool)] = &[
     ("factor", uu_factor::uumain),
     ("fmt", uu_fmt::uumain),
     ("fold", uu_fold::uumain),
-    ("head", uu_head::uumain),
     ("join", uu_join::uumain),
     ("link", uu_link::uumain),
     ("ln", uu_ln::uumain),

@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
-use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
+use flate2::{Compression, GzBuilder};
 use sandpiper_guest::{Status, os};
 
 use crate::options::{Ended, Nothing, Option_, Order, Value, parse};
@@ -124,12 +124,18 @@ fn stdout(nowhere: bool) -> Box<dyn Write> {
     if nowhere { Box::new(io::sink()) } else { Box::new(io::stdout()) }
 }
 
+/// Packs into the format of gzip, as made on Unix.
+pub fn encoder<W: Write>(output: W, level: Compression) -> GzEncoder<W> {
+    const UNIX: u8 = 3;
+    GzBuilder::new().operating_system(UNIX).write(output, level)
+}
+
 fn convert(unpacks: bool, level: u32, input: &mut dyn Read, output: &mut dyn Write) -> io::Result<()> {
     if unpacks {
         io::copy(&mut MultiGzDecoder::new(input), output)?;
         return output.flush();
     }
-    let mut encoder = GzEncoder::new(output, Compression::new(level));
+    let mut encoder = encoder(output, Compression::new(level));
     io::copy(input, &mut encoder)?;
     encoder.finish()?.flush()
 }

@@ -17,6 +17,7 @@ mod find;
 mod glob;
 mod grep;
 mod gzip;
+mod head;
 mod install;
 mod jq;
 mod ls;
@@ -67,6 +68,7 @@ const OWN: &[(&str, Tool)] = &[
     ("gunzip", gzip::main),
     ("gzip", gzip::main),
     ("hostname", small::hostname),
+    ("head", head::main),
     ("id", small::id),
     ("mkdir", made::mkdir),
     ("mktemp", made::mktemp),

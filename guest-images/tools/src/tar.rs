@@ -6,7 +6,6 @@ use std::path::{Component, Path, PathBuf};
 
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
-use flate2::write::GzEncoder;
 use sandpiper_guest::status::Kind;
 use sandpiper_guest::{Status, bytes, os};
 use tar::{Archive, Builder, EntryType, Header};
@@ -25,6 +24,8 @@ const OPTIONS: &[Option_] = &[
     ("z", "gzip", Nothing),
     ("v", "verbose", Nothing),
     ("p", "preserve-permissions", Nothing),
+    ("", "same-permissions", Nothing),
+    ("", "no-same-permissions", Nothing),
     ("O", "to-stdout", Nothing),
     ("k", "keep-old-files", Nothing),
     ("h", "dereference", Nothing),
@@ -106,7 +107,7 @@ impl Work<'_> {
             std::env::set_current_dir(os(folder))?;
         }
         let output: Box<dyn Write> =
-            if packed { Box::new(GzEncoder::new(output, Compression::default())) } else { output };
+            if packed { Box::new(crate::gzip::encoder(output, Compression::default())) } else { output };
         let mut builder = Builder::new(io::BufWriter::with_capacity(1 << 16, output));
         for name in names {
             self.add(&mut builder, &name, archive.as_deref())?;
@@ -313,7 +314,12 @@ impl Work<'_> {
         target: &Path,
         folders: &mut Vec<(PathBuf, u32)>,
     ) -> io::Result<()> {
-        let mode = entry.header().mode()? & 0o7777 & !sandpiper_guest::umask();
+        let same = ["preserve-permissions", "same-permissions", "no-same-permissions"];
+        let masked = match self.given.last(&same) {
+            None | Some("no-same-permissions") => sandpiper_guest::umask(),
+            Some(_) => 0,
+        };
+        let mode = entry.header().mode()? & 0o7777 & !masked;
         let kind = entry.header().entry_type();
         if let Some(parent) = target.parent() {
             let mut above = PathBuf::new();

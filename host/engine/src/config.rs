@@ -45,10 +45,8 @@ pub(crate) fn config(
     match metering {
         // The same bits for NaN on every platform (I9), which costs float arithmetic 10 %.
         Metering::Fuel => config.consume_fuel(true).cranelift_nan_canonicalization(true),
-        // A run that is cut by time is not reproducible anyway. Its table is filled when the instance is
-        // made, so that no indirect call asks whether its entry is there yet: 2 % of computing, for
-        // starts that are some 0.7 ms longer with CPython's 15,000 functions.
-        Metering::Deadline => config.epoch_interruption(true).table_lazy_init(false),
+        // A run that is cut by time is not reproducible anyway.
+        Metering::Deadline => config.epoch_interruption(true),
     };
     config
 }

@@ -193,7 +193,7 @@ impl Engine {
                     programs.files.push_back(file);
                     return Ok(program);
                 }
-                let module = ModuleSource { path: path.clone(), sha256: None };
+                let module = ModuleSource { path: path.clone(), ..ModuleSource::default() };
                 let name = path.display().to_string();
                 let program = ProgramSource { module, ..ProgramSource::default() };
                 let source = ImageSource { name, programs: vec![program], ..ImageSource::default() };

@@ -154,7 +154,7 @@ pub(crate) fn build(
         let name = format!("{name}.wasm");
         let to = target.join(&name);
         fs::copy(&module, &to).map_err(ImageError::io("copy", &module))?;
-        programs.push((name, settings.commands));
+        programs.push((name, settings));
     }
     builder.begin(&STEPS, 5);
     let source = builder.source()?;
@@ -193,7 +193,7 @@ pub(crate) fn reference(
 fn manifest(
     name: &str,
     settings: &Settings,
-    programs: Vec<(String, Vec<String>)>,
+    programs: Vec<(String, ProgramSettings)>,
     target: &Path,
 ) -> Result<Manifest, ImageError> {
     let (list, files) = files::write_list(target)?;
@@ -214,10 +214,12 @@ fn manifest(
             usual_last_options: cold.usual_last_options.clone(),
         }),
         commands: settings.commands.clone(),
+        short_lived: false,
     };
-    let others = programs
-        .into_iter()
-        .map(|(module, commands)| Ok(Program { module: listed(&module)?, alternative: None, commands }));
+    let others = programs.into_iter().map(|(module, settings)| {
+        let ProgramSettings { commands, short_lived, .. } = settings;
+        Ok(Program { module: listed(&module)?, alternative: None, commands, short_lived })
+    });
     Ok(Manifest {
         schema: Manifest::SCHEMA,
         name: name.to_owned(),

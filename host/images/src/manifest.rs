@@ -29,7 +29,7 @@ pub struct Manifest {
 
 impl Manifest {
     /// The version of the format that is read and written.
-    pub const SCHEMA: u32 = 3;
+    pub const SCHEMA: u32 = 4;
 
     /// All modules.
     pub(crate) fn modules(&self) -> impl Iterator<Item = &FileDigest> {
@@ -49,6 +49,9 @@ pub struct Program {
     pub alternative: Option<AlternativeModule>,
     /// The commands.
     pub commands: Vec<String>,
+    /// Whether its runs are short, so that how long they take to start counts for more than how fast they
+    /// compute.
+    pub short_lived: bool,
 }
 
 /// A module that takes over when a command asks for it.

@@ -83,21 +83,22 @@ pub fn engine_config(cache: &Path) -> Result<EngineConfig, Error> {
 /// [`Error::Image`] for a manifest whose guest paths are no paths.
 pub fn image_source(image: &images::Image) -> Result<ImageSource, Error> {
     let manifest = &image.manifest;
-    let module = |file: &images::FileDigest| ModuleSource {
+    let module = |file: &images::FileDigest, short_lived| ModuleSource {
         path: image.path(&file.path),
         // The folder is the user's own, and installed only after its digests were compared.
         sha256: Some(file.sha256.clone()),
+        short_lived,
     };
-    let alternative = |other: &images::AlternativeModule| Alternative {
-        module: module(&other.module),
+    let alternative = |other: &images::AlternativeModule, short_lived| Alternative {
+        module: module(&other.module, short_lived),
         env: other.env.iter().map(|rule| (rule.name.clone(), rule.except.clone())).collect(),
         usual_options: other.usual_options.clone(),
         usual_options_with_argument: other.usual_options_with_argument.clone(),
         usual_last_options: other.usual_last_options.clone(),
     };
     let program = |program: &images::Program| ProgramSource {
-        module: module(&program.module),
-        alternative: program.alternative.as_ref().map(alternative),
+        module: module(&program.module, program.short_lived),
+        alternative: program.alternative.as_ref().map(|other| alternative(other, program.short_lived)),
         commands: program.commands.clone(),
     };
     let files = manifest.mounts.iter().map(|mount| Ok((image.path(&mount.path), mount.guest.parse()?)));

@@ -5,20 +5,43 @@ const NETWORK: &str = "the sandbox has no network: fetch on the host, and grant 
 const PACKAGES: &str = "the sandbox has no network to install packages from: install them on the host into a directory \
                         (pip install --target DIR), and grant that by --dir";
 const NATIVE: &str = "what builds or runs native code cannot work in WebAssembly: run it on the host";
+const FIFOS: &str = "WebAssembly's system interface has no named pipes: use | or <(...)";
 const USERS: &str = "a sandbox has one user, and no services or system packages to change";
 
 const ABSENT: &[(&str, &[&str])] = &[
     (GIT, &["git", "gh", "hg", "svn"]),
-    (NETWORK, &["curl", "dig", "ftp", "nc", "nslookup", "ping", "rsync", "scp", "sftp", "ssh", "telnet", "wget"]),
+    (
+        NETWORK,
+        &["curl", "dig", "ftp", "nc", "nslookup", "ping", "rsync", "scp", "sftp", "ssh", "telnet", "wget"],
+    ),
     (PACKAGES, &["conda", "npm", "npx", "pip", "pip3", "pipx", "pnpm", "poetry", "uv", "yarn"]),
     (
         NATIVE,
         &[
-            "bun", "c++", "cargo", "cc", "clang", "cmake", "deno", "g++", "gcc", "gdb", "go", "java", "javac", "ld",
-            "make", "mvn", "ninja", "node", "perl", "php", "ruby", "rustc", "strace",
+            "bun", "c++", "cargo", "cc", "clang", "cmake", "deno", "g++", "gcc", "gdb", "go", "java",
+            "javac", "ld", "make", "mvn", "ninja", "node", "perl", "php", "ruby", "rustc", "strace",
         ],
     ),
-    (USERS, &["apk", "apt", "apt-get", "brew", "docker", "dnf", "dpkg", "kubectl", "mount", "service", "su", "sudo", "systemctl", "yum"]),
+    (FIFOS, &["mkfifo", "mknod"]),
+    (
+        USERS,
+        &[
+            "apk",
+            "apt",
+            "apt-get",
+            "brew",
+            "docker",
+            "dnf",
+            "dpkg",
+            "kubectl",
+            "mount",
+            "service",
+            "su",
+            "sudo",
+            "systemctl",
+            "yum",
+        ],
+    ),
 ];
 
 /// Why the sandbox has no program of this name, and the way out; none for a name that is not known.

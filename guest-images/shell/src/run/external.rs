@@ -98,7 +98,9 @@ impl Shell {
         let Some(path) = self.find_program(&arguments[0]) else {
             if !self.functions.contains_key(b"command_not_found_handle".as_slice()) {
                 self.complain(&[arguments[0].as_slice(), b": command not found"].concat());
-                if system::SANDBOX && let Some(why) = why_absent(&arguments[0]) {
+                if system::SANDBOX
+                    && let Some(why) = why_absent(&arguments[0])
+                {
                     let _ = system::write_all(2, &[b"sandpiper: ", why.as_bytes(), b"\n"].concat());
                 }
             }

@@ -1,6 +1,6 @@
 //! awk: POSIX's, with gawk's functions that are commonly used.
 
-use crate::options::{Ended, Nothing, Option_, Order, Value, parse as parse_options};
+use crate::options::{Ended, Option_, Order, Value, parse as parse_options};
 
 mod builtin;
 mod evaluate;
@@ -18,8 +18,6 @@ const OPTIONS: &[Option_] = &[
     ("v", "assign", Value),
     ("f", "file", Value),
     ("e", "source", Value),
-    ("", "posix", Nothing),
-    ("", "sandbox", Nothing),
 ];
 
 pub fn main(tool: &str, arguments: &[Vec<u8>]) -> i32 {

@@ -198,7 +198,10 @@ fn pair(task: &Task, (old, new): (&Side, &Side), within: bool, out: &mut dyn Wri
         return Ok(DIFFERENT);
     }
     let same_file = match (&old.status, &new.status) {
-        (Some(a), Some(b)) => a.device == b.device && a.inode == b.inode && a.inode != 0,
+        // Pipes have no numbers of their own.
+        (Some(a), Some(b)) => {
+            a.kind == Kind::File && a.device == b.device && a.inode == b.inode && a.inode != 0
+        }
         _ => old.name == b"-" && new.name == b"-",
     };
     if same_file {

@@ -21,8 +21,6 @@ const OPTIONS: &[Option_] = &[
     ("s", "separate", Nothing),
     ("u", "unbuffered", Nothing),
     ("z", "null-data", Nothing),
-    ("", "posix", Nothing),
-    ("", "sandbox", Nothing),
 ];
 
 /// How the script is run.

@@ -36,6 +36,9 @@ pub struct ModuleSource {
     pub path: PathBuf,
     /// Its SHA-256 in hexadecimal where it is known and the file is trusted to have it.
     pub sha256: Option<String>,
+    /// Whether its runs are short, so that how long they take to start counts for more than how fast they
+    /// compute.
+    pub short_lived: bool,
 }
 
 /// A module that takes over when a command asks for what the first one cannot do.

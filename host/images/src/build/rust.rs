@@ -9,7 +9,7 @@ use crate::recipe::{self, Part};
 
 use super::command::output;
 use super::settings::{ProgramSettings, RustSettings, parse};
-use super::sources::copy_tree;
+use super::sources::{Checksums, copy_tree};
 use super::stages::Finished;
 use super::toolchain::{Toolchain, library_folder, link, write_wrapper};
 use super::{Builder, write};
@@ -185,16 +185,42 @@ impl Builder<'_> {
         command
     }
 
-    /// The crates that a folder's lock file names, beside it.
+    /// The crates that a folder's lock file names, beside it, each in a folder that is called as it is with
+    /// its version: uucore's build script takes the texts of its tools' messages from folders so named.
     fn vendor(&self, folder: &Path) -> Result<(), ImageError> {
         let mut vendor = self.command(self.inputs.cargo.as_deref().unwrap_or(Path::new("cargo")), folder);
-        self.run("fetching crates", vendor.args(["vendor", "--locked", "--quiet", "vendor"]))?;
+        let crates = folder.join("vendor");
+        vendor.args(["vendor", "--locked", "--quiet", "--versioned-dirs"]).arg(&crates);
+        self.run("fetching crates", &mut vendor)?;
+        let entries = fs::read_dir(&crates).map_err(ImageError::io("read", &crates))?;
+        for entry in entries.flatten() {
+            leave_english(&entry.path())?;
+        }
         let configuration = folder.join(".cargo");
         fs::create_dir_all(&configuration).map_err(ImageError::io("create", &configuration))?;
         let text =
             "[source.crates-io]\nreplace-with = \"vendored\"\n[source.vendored]\ndirectory = \"vendor\"\n";
         write(&configuration.join("config.toml"), text.as_bytes())
     }
+}
+
+/// Removes the texts of messages in other languages than English, which no sandbox shows. For WASI, uucore's
+/// build script would take all that there are, in the order of the file system's.
+fn leave_english(package: &Path) -> Result<(), ImageError> {
+    let list = package.join(".cargo-checksum.json");
+    let mut checksums = Checksums::read(&list)?;
+    for folder in ["locales", "locales/errors"] {
+        let Ok(texts) = fs::read_dir(package.join(folder)) else { continue };
+        for name in texts.flatten().map(|entry| entry.file_name()) {
+            let path = format!("{folder}/{}", name.display());
+            if Path::new(&path).extension().is_some_and(|it| it == "ftl") && name != "en-US.ftl" {
+                let text = package.join(&path);
+                fs::remove_file(&text).map_err(ImageError::io("remove", &text))?;
+                checksums.files.remove(&path);
+            }
+        }
+    }
+    checksums.write(&list)
 }
 
 fn copy_rlibs(from: &Path, to: &Path) -> Result<(), ImageError> {
@@ -218,4 +244,29 @@ fn write_files(part: &Part, prefix: &str, to: &Path) -> Result<(), ImageError> {
         write(&path, text.as_bytes())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn english_is_left_and_cargo_misses_nothing() {
+        let package = tempfile::tempdir().unwrap();
+        let names = ["lib.rs", "locales/en-US.ftl", "locales/fr-FR.ftl", "locales/errors/fr-FR.ftl"];
+        fs::create_dir_all(package.path().join("locales/errors")).unwrap();
+        for name in names {
+            fs::write(package.path().join(name), "").unwrap();
+        }
+        let list = package.path().join(".cargo-checksum.json");
+        let files: Vec<String> = names.iter().map(|name| format!("\"{name}\":\"0\"")).collect();
+        fs::write(&list, format!("{{\"files\":{{{}}},\"package\":\"0\"}}", files.join(","))).unwrap();
+
+        leave_english(package.path()).unwrap();
+
+        let left: Vec<bool> = names.iter().map(|name| package.path().join(name).exists()).collect();
+        assert_eq!(left, [true, true, false, false]);
+        let listed: Vec<String> = Checksums::read(&list).unwrap().files.into_keys().collect();
+        assert_eq!(listed, ["lib.rs", "locales/en-US.ftl"]);
+    }
 }

@@ -137,6 +137,8 @@ pub(super) struct ProgramSettings {
     /// The name of cargo's binary.
     pub(super) binary: String,
     pub(super) commands: Vec<String>,
+    /// As [`Program::short_lived`](crate::Program::short_lived).
+    pub(super) short_lived: bool,
     /// Flags of the compiler.
     pub(super) flags: Vec<String>,
 }

@@ -1,5 +1,6 @@
 //! The sources: `CPython`'s archive, and the crates that carry the C libraries.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Component, Path, PathBuf};
@@ -145,19 +146,31 @@ fn unpack(archive: &Path, without: &[String], to: &Path) -> Result<(), ImageErro
     fs::remove_file(&plain).map_err(ImageError::io("remove", &plain))
 }
 
-/// What `cargo vendor` writes into each crate's folder.
-#[derive(serde::Deserialize)]
-struct Checksums {
-    files: std::collections::BTreeMap<String, String>,
+/// What `cargo vendor` writes into each crate's folder: checksums of its files, by path, and of the whole.
+#[derive(serde::Deserialize, serde::Serialize)]
+pub(super) struct Checksums {
+    pub(super) files: BTreeMap<String, String>,
     package: String,
+}
+
+impl Checksums {
+    pub(super) fn read(list: &Path) -> Result<Self, ImageError> {
+        let text = fs::read(list).map_err(ImageError::io("read", list))?;
+        serde_json::from_slice(&text)
+            .map_err(|err| ImageError::Unsound { path: list.to_owned(), reason: err.to_string() })
+    }
+
+    pub(super) fn write(&self, list: &Path) -> Result<(), ImageError> {
+        let text = serde_json::to_vec(self).map_err(|err| ImageError::io("write", list)(err.into()))?;
+        fs::write(list, text).map_err(ImageError::io("write", list))
+    }
 }
 
 /// Checks a crate that was given against the lock file and its own list of files.
 fn check_crate(folder: &Path, name: &str, lock: &str) -> Result<(), ImageError> {
     let list = folder.join(".cargo-checksum.json");
     let unsound = |reason: String| ImageError::Unsound { path: folder.to_owned(), reason };
-    let text = fs::read(&list).map_err(ImageError::io("read", &list))?;
-    let checksums: Checksums = serde_json::from_slice(&text).map_err(|err| unsound(err.to_string()))?;
+    let checksums = Checksums::read(&list)?;
     if !lock.contains(&format!("checksum = \"{}\"", checksums.package)) {
         return Err(unsound(format!("it is not the version of {name} that the recipe pins")));
     }

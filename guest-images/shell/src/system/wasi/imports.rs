@@ -130,7 +130,8 @@ pub struct DescriptorStatus {
 #[derive(Debug, Default)]
 pub struct Subscription {
     pub user_data: u64,
-    pub tag: u8,
+    /// With a number of eight bytes' alignment behind it, whatever the tag.
+    pub tag: u64,
     /// A clock's number, or a descriptor.
     pub subject: u32,
     pub timeout: u64,
