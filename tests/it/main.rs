@@ -7,6 +7,7 @@ mod command;
 mod components;
 mod cpython;
 mod escape;
+mod files;
 mod harness;
 mod house;
 mod invariants;
@@ -17,6 +18,7 @@ mod processes;
 mod program;
 mod python;
 mod readme;
+mod shell;
 #[cfg(unix)]
 mod subprocesses;
 mod wall;

@@ -476,3 +476,25 @@ fn select_sees_what_a_pipe_is_ready_for() {
         "True 1 True\nTrue\nTrue b''\n65536 ([], [], [])\n[Errno 11] Resource temporarily unavailable\n",
     );
 }
+
+#[test]
+fn the_outcome_lists_the_processes_and_what_they_used() {
+    let script = "seq 100000 | sort -n | tail -1; (exit 3); sleep 100 & sleep 0.2";
+    let outcome = run(Spec::default(), Exec::new(["bash", "-c", script]));
+    assert_prints(&outcome, "100000\n");
+    assert_eq!(outcome.usage.processes, outcome.processes.len() as u64);
+    let listed = |command: &str| {
+        let found = outcome.processes.iter().find(|process| process.command == command);
+        found.unwrap_or_else(|| panic!("no {command}: {:#?}", outcome.processes))
+    };
+    let first = &outcome.processes[0];
+    assert_eq!((first.parent, first.command.as_str()), (1, format!("bash -c {script}").as_str()));
+    assert_eq!(first.exit, Some(Exit::Code { code: 0 }));
+    assert_eq!(listed("seq 100000").exit, Some(Exit::Code { code: 0 }));
+    assert!(outcome.processes.iter().any(|process| process.exit == Some(Exit::Code { code: 3 })));
+    // Ended with the first.
+    assert_eq!(listed("sleep 100").exit, None);
+    assert!(listed("sort -n").peak_memory_bytes > listed("tail -1").peak_memory_bytes);
+    let fuel: u64 = outcome.processes.iter().filter_map(|process| process.fuel).sum();
+    assert_eq!(Some(fuel), outcome.usage.fuel);
+}

@@ -233,3 +233,18 @@ fn ctrl_c_ends_a_guest_behind_the_wall() {
     assert!(status.success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn permission_bits_are_set_behind_the_wall() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("f"), "").unwrap();
+    let program = "import os; os.chmod('f', 0o751); os.umask(0o077); open('g', 'w')\n\
+        try: os.chmod('f', 0o4755)\n\
+        except PermissionError as e: print(e)";
+    let outcome = run(folder.path(), "auto", &[], program);
+    assert_eq!(outcome["stdout"]["text"], "[Errno 1] Operation not permitted: 'f'\n", "{outcome}");
+    let mode = |name: &str| folder.path().join(name).metadata().unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode("f"), mode("g")), (0o751, 0o600));
+}

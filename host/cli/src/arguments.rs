@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sandpiper::{Access, Image, Mount};
 
-/// Run untrusted code in a sandbox: Python and WASI programs, with every limit on.
+/// Run untrusted code in a sandbox: shell, Python and WASI programs, with every limit on.
 #[derive(Debug, Parser)]
 #[command(name = "sandpiper", version, propagate_version = true)]
 pub(crate) struct Arguments {
@@ -19,6 +19,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run a command in a fresh sandbox.
     Run(RunArguments),
+    /// Open an interactive shell in a fresh sandbox.
+    Shell(ShellArguments),
     /// List, build, pull, verify or export images.
     #[command(subcommand)]
     Image(ImageCommand),
@@ -43,12 +45,42 @@ Exit codes:
   127 not found; 130 Ctrl-C; 134 trap; 137 memory; 152 fuel; 153 disk or output quota";
 
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[command(after_help = RUN_EXAMPLES)]
 pub(crate) struct RunArguments {
     /// Run a line of shell, as bash -c does; what follows two dashes is $0, $1 and so on.
     #[arg(short = 'c', value_name = "SCRIPT", allow_hyphen_values = true)]
     pub(crate) script: Option<String>,
+    #[command(flatten)]
+    pub(crate) sandbox: SandboxArguments,
+    /// Print the whole outcome as one JSON object instead of streaming the output.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The command and its arguments; with a file, the arguments alone.
+    #[arg(last = true, value_name = "CMD ARGS")]
+    pub(crate) command: Vec<String>,
+}
+
+const SHELL_EXAMPLES: &str = "\
+Examples:
+  sandpiper shell                                      (the current directory is /workspace)
+  sandpiper shell --dir src:/workspace:ro --timeout 1h
+  sandpiper shell -- script.sh first second
+
+Ctrl-C interrupts what runs, Ctrl-D or exit ends the session and the sandbox.";
+
+#[derive(Debug, Args)]
+#[command(after_help = SHELL_EXAMPLES)]
+pub(crate) struct ShellArguments {
+    #[command(flatten)]
+    pub(crate) sandbox: SandboxArguments,
+    /// Arguments of bash, after -l.
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) arguments: Vec<String>,
+}
+
+/// What a sandbox is made of, for all that run in one.
+#[derive(Debug, Args)]
+pub(crate) struct SandboxArguments {
     /// Grant a host directory; GUEST is /workspace when left out. Without any --dir the current
     /// directory is granted at /workspace, read-write.
     #[arg(long = "dir", value_name = "HOST[:GUEST][:ro]", value_parser = parse_mount)]
@@ -65,18 +97,18 @@ pub(crate) struct RunArguments {
     /// Linear memory of the guest.
     #[arg(long, value_name = "SIZE", value_parser = sandpiper::parse_size, default_value = "256MiB")]
     pub(crate) memory: u64,
-    /// Wall-clock time, such as 30s, 500ms or 2m.
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "30s")]
-    pub(crate) timeout: Duration,
+    /// Wall-clock time, such as 30s, 500ms or 2m; 30s when left out, 12h for a shell.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) timeout: Option<Duration>,
     /// Private in-memory files, /tmp and /home/user.
     #[arg(long, value_name = "SIZE", value_parser = sandpiper::parse_size, default_value = "64MiB")]
     pub(crate) tmp: u64,
     /// Bytes that may be written to granted directories.
     #[arg(long, value_name = "SIZE", value_parser = sandpiper::parse_size, default_value = "1GiB")]
     pub(crate) disk: u64,
-    /// Stdout and stderr together.
-    #[arg(long, value_name = "SIZE", value_parser = sandpiper::parse_size, default_value = "16MiB")]
-    pub(crate) max_output: u64,
+    /// Stdout and stderr together; 16MiB when left out, 1GiB for a shell.
+    #[arg(long, value_name = "SIZE", value_parser = sandpiper::parse_size)]
+    pub(crate) max_output: Option<u64>,
     /// Processes at one time.
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub(crate) processes: u32,
@@ -96,16 +128,10 @@ pub(crate) struct RunArguments {
     /// the engine alone is not enough.
     #[arg(long, value_enum, default_value_t = WallMode::Auto)]
     pub(crate) wall: WallMode,
-    /// Print the whole outcome as one JSON object instead of streaming the output.
-    #[arg(long)]
-    pub(crate) json: bool,
     /// An image's name, or the file of a WASI command: a preview 1 module, or a WASI 0.2 component, to
     /// which directories are granted read-only (--dir HOST:GUEST:ro).
     #[arg(long, value_name = "IMAGE", default_value = "base", value_parser = parse_image)]
     pub(crate) image: Image,
-    /// The command and its arguments; with a file, the arguments alone.
-    #[arg(last = true, value_name = "CMD ARGS")]
-    pub(crate) command: Vec<String>,
 }
 
 /// What to do about the wall around this process.

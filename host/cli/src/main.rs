@@ -6,6 +6,7 @@ mod progress;
 mod render;
 mod report;
 mod run;
+mod shell;
 mod surroundings;
 mod wall;
 
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Shell(arguments) => shell::shell(&arguments),
         Command::Image(command) => image::image(command),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "sandpiper", &mut std::io::stdout());

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use sandpiper::wall::Wall;
-use sandpiper::{Captured, Control, Denial, Event, Exit, Outcome, Stream, Usage};
+use sandpiper::{Captured, Control, Denial, Event, Exit, Outcome, ProcessUsage, Stream, Usage};
 use serde::Serialize;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -14,21 +14,63 @@ use tokio::sync::mpsc;
 /// The first failure to write that is not a reader gone: output was lost.
 pub(crate) async fn stream(mut events: mpsc::Receiver<Event>, control: &Control) -> std::io::Result<()> {
     let mut lost = Ok(());
-    let (mut stdout, mut stderr) = (tokio::io::stdout(), tokio::io::stderr());
+    let mut screen = Screen::default();
     while let Some(event) = events.recv().await {
         let Event::Output { stream, bytes } = event else { continue };
+        let written = screen.write(stream, &bytes, control).await;
+        lost = lost.and(written);
+    }
+    lost
+}
+
+/// Where output goes: each stream to its own.
+pub(crate) struct Screen {
+    stdout: tokio::io::Stdout,
+    stderr: tokio::io::Stderr,
+}
+
+impl Default for Screen {
+    fn default() -> Self {
+        Self { stdout: tokio::io::stdout(), stderr: tokio::io::stderr() }
+    }
+}
+
+impl Screen {
+    /// Writes output; what cannot be written closes the stream for the guest too.
+    ///
+    /// # Errors
+    /// A failure that is not a reader gone.
+    pub(crate) async fn write(
+        &mut self,
+        stream: Stream,
+        bytes: &[u8],
+        control: &Control,
+    ) -> std::io::Result<()> {
         let written = match stream {
-            Stream::Stdout => write(&mut stdout, &bytes).await,
-            Stream::Stderr => write(&mut stderr, &bytes).await,
+            Stream::Stdout => write(&mut self.stdout, bytes).await,
+            Stream::Stderr => write(&mut self.stderr, bytes).await,
         };
-        if let Err(err) = written {
-            control.close(stream);
-            if err.kind() != std::io::ErrorKind::BrokenPipe && lost.is_ok() {
-                lost = Err(err);
+        match written {
+            Ok(()) => Ok(()),
+            Err(err) => {
+                control.close(stream);
+                if err.kind() == std::io::ErrorKind::BrokenPipe { Ok(()) } else { Err(err) }
             }
         }
     }
-    lost
+}
+
+/// Whether both streams go to a terminal.
+pub(crate) fn is_to_terminal() -> bool {
+    use std::io::IsTerminal;
+    std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Clears the line of the terminal on which the cursor is.
+pub(crate) fn clear_line() {
+    use std::io::Write;
+    // Without it the line is only printed twice.
+    let _ = write!(std::io::stdout(), "\r\x1b[K").and_then(|()| std::io::stdout().flush());
 }
 
 async fn write(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> std::io::Result<()> {
@@ -42,6 +84,7 @@ struct Report<'a> {
     exit: &'a Exit,
     exit_code: u8,
     usage: &'a Usage,
+    processes: &'a [ProcessUsage],
     denials: &'a [Denial],
     wall: WallReport<'a>,
     stdout: Text,
@@ -96,6 +139,7 @@ pub(crate) fn outcome_as_json(outcome: &Outcome, wall: &Wall) -> serde_json::Res
         exit: &outcome.exit,
         exit_code: outcome.exit.code(),
         usage: &outcome.usage,
+        processes: &outcome.processes,
         denials: &outcome.denials,
         wall: wall.into(),
         stdout: (&outcome.stdout).into(),

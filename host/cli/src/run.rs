@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use sandpiper::wall::Wall;
+use sandpiper::wall::{Terminal, Wall};
 use sandpiper::{
-    Access, Backend, Clock, Engine, Exec, Exit, Image, Limits, Metering, Mount, Outcome, Sandbox, Spec,
-    Stdin, admit, collect,
+    Access, Backend, BoxFuture, Clock, Engine, Exec, Exit, Image, Limits, Metering, Mount, Outcome, Running,
+    Sandbox, Spec, Stdin, admit, collect,
 };
 
-use crate::arguments::RunArguments;
+use crate::arguments::{RunArguments, SandboxArguments, WallMode};
 use crate::report::Hinted;
 use crate::{image, render, report, surroundings, wall};
 
@@ -42,22 +42,58 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode> {
 
 fn execute(arguments: &RunArguments) -> Result<ExitCode> {
     let exec = exec(arguments)?;
-    let spec = spec(arguments)?;
-    // Refused before an image is built for it.
-    spec.check().map_err(sandpiper::Refusal::from).map_err(sandpiper::Error::from)?;
-    exec.check().map_err(sandpiper::Error::from)?;
-    let engine = image::engine_for(&spec.image)?;
-    let folders = sandpiper::wall_folders(&engine, &spec)?;
-    let sandbox = prepare(&engine, &spec, &exec)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    let wall = wall::raise(arguments.wall, &folders)?;
-    let code = runtime.block_on(drive(sandbox, exec, arguments.json.then_some(&wall)));
-    // A read of standard input that nobody waits for any more must not keep the process.
-    runtime.shutdown_background();
-    code
+    let spec = spec(&arguments.sandbox, &Limits::default())?;
+    let ready = Ready::new(&spec, exec, arguments.sandbox.wall, Terminal::LeftAlone)?;
+    let json = arguments.json;
+    ready.run(async |running: Running, wall: &Wall| {
+        let outcome = stop_at_interrupts(running, |running| drive(running, json)).await?;
+        if json {
+            render::line(&render::outcome_as_json(&outcome, wall)?)?;
+        } else {
+            render::end(&outcome);
+        }
+        Ok(outcome)
+    })
+}
+
+/// A sandbox and a command that is to run in it, with the wall up around this process.
+pub(crate) struct Ready {
+    runtime: tokio::runtime::Runtime,
+    sandbox: Box<dyn Sandbox>,
+    exec: Exec,
+    wall: Wall,
+}
+
+impl Ready {
+    /// Makes the sandbox, and loads what will run in it.
+    pub(crate) fn new(spec: &Spec, exec: Exec, wall: WallMode, terminal: Terminal) -> Result<Self> {
+        // Refused before an image is built for it.
+        spec.check().map_err(sandpiper::Refusal::from).map_err(sandpiper::Error::from)?;
+        exec.check().map_err(sandpiper::Error::from)?;
+        let engine = image::engine_for(&spec.image)?;
+        let folders = sandpiper::wall_folders(&engine, spec)?;
+        let sandbox = prepare(&engine, spec, &exec)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the runtime")?;
+        let wall = wall::raise(wall, &folders, terminal)?;
+        Ok(Self { runtime, sandbox, exec, wall })
+    }
+
+    /// Runs the command by `drive`; its exit code is that of this process.
+    pub(crate) fn run(self, drive: impl AsyncFnOnce(Running, &Wall) -> Result<Outcome>) -> Result<ExitCode> {
+        let Self { runtime, mut sandbox, exec, wall } = self;
+        let code = runtime.block_on(async {
+            let running = sandbox.spawn(exec).await?;
+            let outcome = drive(running, &wall).await?;
+            sandbox.close().await?;
+            Ok(ExitCode::from(outcome.exit.code()))
+        });
+        // A read of standard input that nobody waits for any more must not keep the process.
+        runtime.shutdown_background();
+        code
+    }
 }
 
 /// Makes the sandbox and loads what will run in it: all that takes files, and threads to compile.
@@ -74,9 +110,11 @@ fn prepare(engine: &Engine, spec: &Spec, exec: &Exec) -> Result<Box<dyn Sandbox>
     })
 }
 
-/// Runs the command; with a wall to tell of, the outcome is printed as JSON.
-async fn drive(mut sandbox: Box<dyn Sandbox>, exec: Exec, json: Option<&Wall>) -> Result<ExitCode> {
-    let running = sandbox.spawn(exec).await?;
+/// Ends the command at Ctrl-C.
+async fn stop_at_interrupts<F: Future<Output = Result<Outcome>>>(
+    running: Running,
+    drive: impl FnOnce(Running) -> F,
+) -> Result<Outcome> {
     let control = running.control().clone();
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {
@@ -85,48 +123,52 @@ async fn drive(mut sandbox: Box<dyn Sandbox>, exec: Exec, json: Option<&Wall>) -
         control.cancel();
         std::future::pending::<Result<Outcome>>().await
     };
-    let outcome = async {
-        if json.is_some() {
-            return anyhow::Ok(collect(running).await?);
-        }
-        let (events, mut done, control) = running.split();
-        let mut print = std::pin::pin!(render::stream(events, &control));
-        let mut printed = None;
-        let outcome = loop {
-            tokio::select! {
-                biased;
-                outcome = &mut done => break outcome,
-                result = &mut print, if printed.is_none() => printed = Some(result),
-            }
-        };
-        let printed = match printed {
-            Some(printed) => printed,
-            // What is still on its way; given up when nobody takes it.
-            None => tokio::time::timeout(DRAIN, print).await.unwrap_or_else(|_| {
-                Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "its reader does not read"))
-            }),
-        };
-        let outcome = outcome?;
-        match printed {
-            // Whoever trusts the guest's own exit code has to hear of it.
-            Err(err) if matches!(outcome.exit, Exit::Code { .. }) => Err(err).context(OUTPUT_LOST),
-            Err(err) => {
-                render::note(&format!("{OUTPUT_LOST}: {err}"));
-                Ok(outcome)
-            }
-            Ok(()) => Ok(outcome),
-        }
-    };
-    let outcome = tokio::select! {
-        outcome = outcome => outcome?,
-        outcome = interrupt => outcome?,
-    };
-    sandbox.close().await?;
-    match json {
-        Some(wall) => render::line(&render::outcome_as_json(&outcome, wall)?)?,
-        None => render::end(&outcome),
+    tokio::select! {
+        outcome = drive(running) => outcome,
+        outcome = interrupt => outcome,
     }
-    Ok(ExitCode::from(outcome.exit.code()))
+}
+
+/// Runs the command to its end, and prints what it prints, or keeps it.
+async fn drive(running: Running, keep: bool) -> Result<Outcome> {
+    if keep {
+        return Ok(collect(running).await?);
+    }
+    let (events, done, control) = running.split();
+    printing(done, render::stream(events, &control)).await
+}
+
+/// Polls a command to its end, and what prints its output beside it.
+pub(crate) async fn printing(
+    mut done: BoxFuture<'static, Result<Outcome, sandpiper::Error>>,
+    print: impl Future<Output = std::io::Result<()>>,
+) -> Result<Outcome> {
+    let mut print = std::pin::pin!(print);
+    let mut printed = None;
+    let outcome = loop {
+        tokio::select! {
+            biased;
+            outcome = &mut done => break outcome,
+            result = &mut print, if printed.is_none() => printed = Some(result),
+        }
+    };
+    let printed = match printed {
+        Some(printed) => printed,
+        // What is still on its way; given up when nobody takes it.
+        None => tokio::time::timeout(DRAIN, print).await.unwrap_or_else(|_| {
+            Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "its reader does not read"))
+        }),
+    };
+    let outcome = outcome?;
+    match printed {
+        // Whoever trusts the guest's own exit code has to hear of it.
+        Err(err) if matches!(outcome.exit, Exit::Code { .. }) => Err(err).context(OUTPUT_LOST),
+        Err(err) => {
+            render::note(&format!("{OUTPUT_LOST}: {err}"));
+            Ok(outcome)
+        }
+        Ok(()) => Ok(outcome),
+    }
 }
 
 fn exec(arguments: &RunArguments) -> Result<Exec> {
@@ -134,7 +176,7 @@ fn exec(arguments: &RunArguments) -> Result<Exec> {
     if let Some(script) = &arguments.script {
         argv.splice(..0, ["bash".to_owned(), "-c".to_owned(), script.clone()]);
     }
-    if let Image::File(path) = &arguments.image {
+    if let Image::File(path) = &arguments.sandbox.image {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
         argv.insert(0, name.into_owned());
     }
@@ -145,17 +187,22 @@ fn exec(arguments: &RunArguments) -> Result<Exec> {
         }
         .into());
     }
-    let stdin: Box<tokio::io::Stdin> = Box::new(tokio::io::stdin());
-    let terminal = std::io::stdin().is_terminal();
     Ok(Exec {
         argv,
-        env: surroundings::variables(&arguments.env)?,
-        cwd: arguments.cwd.clone(),
-        stdin: if terminal { Stdin::Terminal(stdin) } else { Stdin::Stream(stdin) },
+        env: surroundings::variables(&arguments.sandbox.env)?,
+        cwd: arguments.sandbox.cwd.clone(),
+        stdin: stdin(),
     })
 }
 
-fn spec(arguments: &RunArguments) -> Result<Spec> {
+/// Standard input, as the guest asks for it.
+pub(crate) fn stdin() -> Stdin {
+    let stdin: Box<tokio::io::Stdin> = Box::new(tokio::io::stdin());
+    if std::io::stdin().is_terminal() { Stdin::Terminal(stdin) } else { Stdin::Stream(stdin) }
+}
+
+/// The sandbox that is asked for; `defaults` says what was left open.
+pub(crate) fn spec(arguments: &SandboxArguments, defaults: &Limits) -> Result<Spec> {
     let mounts = if arguments.dirs.is_empty() && !arguments.no_dir {
         vec![Mount::new(".", WORKSPACE, Access::ReadWrite)?]
     } else {
@@ -163,14 +210,14 @@ fn spec(arguments: &RunArguments) -> Result<Spec> {
     };
     let limits = Limits {
         metering: if arguments.no_fuel { Metering::Deadline } else { Metering::Fuel },
-        fuel: arguments.fuel.unwrap_or(Limits::default().fuel),
-        wall: arguments.timeout,
+        fuel: arguments.fuel.unwrap_or(defaults.fuel),
+        wall: arguments.timeout.unwrap_or(defaults.wall),
         memory_bytes: arguments.memory,
         tmp_bytes: arguments.tmp,
         disk_bytes: arguments.disk,
-        output_bytes: arguments.max_output,
+        output_bytes: arguments.max_output.unwrap_or(defaults.output_bytes),
         processes: arguments.processes,
-        ..Limits::default()
+        ..defaults.clone()
     };
     let clock =
         if arguments.virtual_clock { Clock::Virtual { start_ns: VIRTUAL_START_NS } } else { Clock::Host };

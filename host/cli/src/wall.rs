@@ -1,7 +1,7 @@
 //! `--wall`: locks this process in before the guest runs.
 
 use anyhow::Result;
-use sandpiper::wall::{Folder, Part, Wall, lock_in};
+use sandpiper::wall::{Folder, Part, Terminal, Wall, lock_in};
 
 use crate::arguments::WallMode;
 use crate::report::Hinted;
@@ -10,12 +10,12 @@ use crate::report::Hinted;
 ///
 /// # Errors
 /// Where it is required and a part is missing.
-pub(crate) fn raise(mode: WallMode, folders: &[Folder]) -> Result<Wall> {
+pub(crate) fn raise(mode: WallMode, folders: &[Folder], terminal: Terminal) -> Result<Wall> {
     if mode == WallMode::Off {
         let missing = Part::ALL.map(|part| (part, "it was switched off (--wall off)".to_owned()));
         return Ok(Wall { held: Vec::new(), missing: missing.into() });
     }
-    let wall = lock_in(folders);
+    let wall = lock_in(folders, terminal);
     if mode == WallMode::Require
         && let Some((part, reason)) = wall.missing.first()
     {

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::{Admitted, Capabilities, Control, Event, Exec, Image, Outcome, Refusal};
+use crate::{Admitted, Capabilities, Control, Event, Exec, Files, Image, Outcome, Refusal};
 
 /// A boxed future, as traits that are used as objects need it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -41,6 +42,9 @@ pub trait Sandbox: Send {
     /// # Errors
     /// [`Error`] when the command cannot be started for a reason that lies with the host.
     fn spawn(&mut self, exec: Exec) -> BoxFuture<'_, Result<Running, Error>>;
+
+    /// The sandbox's files; they can be worked with before, after, and while a command runs.
+    fn files(&self) -> Arc<dyn Files>;
 
     /// Ends what runs in the sandbox and frees it. Closing twice is closing once.
     fn close(&mut self) -> BoxFuture<'_, Result<(), Error>>;

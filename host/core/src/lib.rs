@@ -10,6 +10,7 @@ mod control;
 mod denial;
 mod exec;
 mod exit;
+mod files;
 mod limits;
 mod outcome;
 mod run;
@@ -22,8 +23,12 @@ pub use control::Control;
 pub use denial::{Denial, DenialLog, DenialReason};
 pub use exec::{Exec, Stdin};
 pub use exit::{Exit, Quota, Trap};
+pub use files::{
+    DirectoryEntry, Edit, FileError, FileErrorKind, FileStat, FileType, Files, FindQuery, FoundFile,
+    FoundLine, Results, SearchQuery,
+};
 pub use limits::{Limits, LimitsError, Metering};
-pub use outcome::{Captured, Event, Outcome, Stream, Usage};
+pub use outcome::{Captured, Event, Outcome, ProcessUsage, Stream, Usage};
 pub use run::{collect, run};
 pub use size::{ParseSizeError, parse_size};
 pub use spec::{Access, Clock, GuestPath, GuestPathError, Image, Mount, Spec, SpecError};

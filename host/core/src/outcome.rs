@@ -43,6 +43,27 @@ pub struct Usage {
     pub bytes_read: u64,
     /// Bytes that the guest wrote to files and output streams.
     pub bytes_written: u64,
+    /// Processes that were started.
+    pub processes: u64,
+}
+
+/// What one process of a command used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessUsage {
+    /// Its number.
+    pub pid: u32,
+    /// The number of the process that started it; 1 is the host.
+    pub parent: u32,
+    /// Its arguments, joined by spaces, as far as 200 characters show them.
+    pub command: String,
+    /// How it ended; `None` when it was ended with the command.
+    pub exit: Option<Exit>,
+    /// Fuel used; `None` where it is not metered.
+    pub fuel: Option<u64>,
+    /// Wall-clock time, in milliseconds.
+    pub wall_ms: u64,
+    /// The most linear memory that it held at a time, in bytes.
+    pub peak_memory_bytes: u64,
 }
 
 /// The output kept of one stream.
@@ -61,6 +82,9 @@ pub struct Outcome {
     pub exit: Exit,
     /// What it used.
     pub usage: Usage,
+    /// Its processes, in the order of their numbers: the first thousand of them; none where the backend does
+    /// not know them.
+    pub processes: Vec<ProcessUsage>,
     /// What it was refused.
     pub denials: Vec<Denial>,
     /// Standard output, empty where the events were taken as a stream.

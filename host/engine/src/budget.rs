@@ -101,6 +101,11 @@ impl Meter {
         self.given
     }
 
+    /// What it has used, as far as it is counted.
+    pub(crate) fn counted(&self) -> u64 {
+        self.counted.load(Ordering::Relaxed)
+    }
+
     /// The process calls the host, with so much left.
     pub(crate) fn at_call(&self, left: u64) {
         self.left.store(left, Ordering::Relaxed);

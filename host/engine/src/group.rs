@@ -17,6 +17,7 @@ use crate::classify::classify;
 use crate::engine::{Engine, Program};
 use crate::image::{ENTRY_POINT, Loaded, Start};
 use crate::limiter::Parts;
+use crate::records::Records;
 use crate::store::{Grant, Guest, State, new_store};
 use crate::supervise::End;
 
@@ -33,6 +34,7 @@ pub(crate) struct Group {
     first: u32,
     pub(crate) fuel: Fuel,
     pub(crate) memory: Arc<Memory>,
+    pub(crate) records: Records,
     /// New processes. The kernel's limit of processes bounds how many wait here.
     births: mpsc::Sender<Run>,
 }
@@ -98,7 +100,8 @@ impl Group {
         let (births, received) = mpsc::channel();
         let fuel = Fuel::new(&limits);
         let memory = Arc::new(Memory::new(&limits));
-        (Arc::new(Self { engine, program, world, limits, first, fuel, memory, births }), received)
+        let records = Records::default();
+        (Arc::new(Self { engine, program, world, limits, first, fuel, memory, records, births }), received)
     }
 
     /// Has a process run that another has spawned.
@@ -164,7 +167,10 @@ impl Group {
         let grant = Grant { fuel: meter.given(), memory: Arc::clone(&self.memory) };
         let group = Some((Arc::clone(self), Arc::clone(loaded)));
         let member = Member { process, meter, group };
-        new_store(&loaded.engine, member, &self.limits, grant)
+        let store = new_store(&loaded.engine, member, &self.limits, grant)?;
+        let State { guest: Member { process, meter, .. }, limiter, .. } = store.data();
+        self.records.start(process, meter, limiter.memory_held());
+        Ok(store)
     }
 
     /// Polls a process to its end, or to that by a signal, and counts what its turns took.
@@ -206,6 +212,7 @@ impl Group {
             Err(signal) => Exit::Signal { signal: signal.raw() },
         };
         limiter.record_refusals(&self.world);
+        self.records.end(process.number(), &exit);
         process.ended(status(&exit));
         Ok(Ended { pid: process.number(), exit })
     }

@@ -1,6 +1,7 @@
 //! The limits on a store's memories and tables.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sandpiper_core::{DenialReason, Limits};
 use sandpiper_kernel::World;
@@ -21,8 +22,8 @@ pub(crate) struct Parts {
 pub(crate) struct Limiter {
     parts: Parts,
     memory: Arc<Memory>,
-    /// Of the memory, what this guest has.
-    memory_held: u64,
+    /// Of the memory, what this guest has, which never gets less.
+    memory_held: Arc<AtomicU64>,
     table_elements: u64,
     tables_held: u64,
     refused_memory: Option<u64>,
@@ -34,12 +35,17 @@ impl Limiter {
         Self {
             parts,
             memory,
-            memory_held: 0,
+            memory_held: Arc::default(),
             table_elements: u64::from(limits.table_elements),
             tables_held: 0,
             refused_memory: None,
             refused_table: None,
         }
+    }
+
+    /// The memory that the guest has, as it grows.
+    pub(crate) fn memory_held(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.memory_held)
     }
 
     /// The size last asked for above the memory limit, in bytes.
@@ -86,7 +92,7 @@ impl ResourceLimiter for Limiter {
             self.refused_memory = Some(would_be);
             return Ok(false);
         }
-        self.memory_held += more;
+        self.memory_held.fetch_add(more, Ordering::Relaxed);
         Ok(true)
     }
 
@@ -116,6 +122,6 @@ impl ResourceLimiter for Limiter {
 
 impl Drop for Limiter {
     fn drop(&mut self) {
-        self.memory.give(self.memory_held);
+        self.memory.give(self.memory_held.load(Ordering::Relaxed));
     }
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sandpiper_core::{
-    BoxFuture, Captured, Control, Error, Exec, Exit, GuestPath, Limits, Outcome, Quota, Refusal, Running,
-    Sandbox, SandboxRef, Spec, Usage,
+    BoxFuture, Captured, Control, Error, Exec, Exit, Files, GuestPath, Limits, Outcome, Quota, Refusal,
+    Running, Sandbox, SandboxRef, Spec, Usage,
 };
 use sandpiper_kernel::{Found, Process, World};
 use tokio::sync::mpsc;
@@ -15,6 +15,7 @@ use crate::budget::Memory;
 use crate::classify::classify;
 use crate::component::{self, Command};
 use crate::engine::{Engine, Program};
+use crate::files::LocalFiles;
 use crate::group::Group;
 use crate::image::{Kind, Loaded, Start};
 use crate::store::{Grant, State, new_store};
@@ -124,6 +125,10 @@ impl Sandbox for LocalSandbox {
         Box::pin(self.start(exec))
     }
 
+    fn files(&self) -> Arc<dyn Files> {
+        Arc::new(LocalFiles::new(&self.world))
+    }
+
     fn close(&mut self) -> BoxFuture<'_, Result<(), Error>> {
         // All there is to free is freed on drop.
         Box::pin(async { Ok(()) })
@@ -149,13 +154,25 @@ impl Run {
         let (world, limits) = (Arc::clone(&self.world), self.limits.clone());
         let (group, births) = Group::new(engine, program, world, limits, process.number());
         let work = group.run(process, Arc::clone(&self.loaded), births);
+        let work = async {
+            tokio::select! {
+                biased;
+                exit = work => exit,
+                () = control.interrupted(|| self.world.interrupt()) => std::future::pending().await,
+            }
+        };
         let (end, cpu) = supervise(work, start + self.limits.wall, &control).await;
         let exit = match end {
             End::Finished(exit) => exit?,
             End::Deadline => Exit::Timeout,
             End::Cancelled => Exit::Cancelled,
         };
-        Ok(self.outcome(exit, group.fuel.used(), group.memory.peak(), start, cpu))
+        let fuel = group.fuel.used();
+        let (processes, listed) = group.records.told(fuel.is_some());
+        let mut outcome = self.outcome(exit, fuel, group.memory.peak(), start, cpu);
+        outcome.usage.processes = processes;
+        outcome.processes = listed;
+        Ok(outcome)
     }
 
     async fn component(self, guest: Command, control: Control) -> Result<Outcome, Error> {
@@ -190,11 +207,13 @@ impl Run {
             peak_memory_bytes,
             bytes_read: world.bytes_read(),
             bytes_written: world.bytes_written(),
+            processes: 1,
         };
         let cut = exit == Exit::Quota { quota: Quota::Output };
         Outcome {
             exit,
             usage,
+            processes: Vec::new(),
             denials: world.take_denials(),
             stdout: Captured { bytes: Vec::new(), cut },
             stderr: Captured { bytes: Vec::new(), cut },
@@ -247,6 +266,7 @@ fn not_run(exit: Exit) -> Outcome {
     Outcome {
         exit,
         usage: Usage::default(),
+        processes: Vec::new(),
         denials: Vec::new(),
         stdout: Captured::default(),
         stderr: Captured::default(),

@@ -22,6 +22,8 @@ pub struct Input {
 }
 
 struct State {
+    /// The end of a terminal's input is that of one line: more may come after it.
+    terminal: bool,
     /// Bytes read ahead, or all there is.
     buffered: Bytes,
     stream: Option<Box<dyn AsyncRead + Send + Sync + Unpin>>,
@@ -43,7 +45,7 @@ impl Input {
             Stdin::Stream(stream) => (false, Bytes::new(), Some(stream)),
             Stdin::Terminal(stream) => (true, Bytes::new(), Some(stream)),
         };
-        Self { terminal, state: Mutex::new(State { buffered, stream }) }
+        Self { terminal, state: Mutex::new(State { terminal, buffered, stream }) }
     }
 
     /// Whether it is a terminal.
@@ -141,7 +143,7 @@ impl State {
             Poll::Ready(result) => result,
         };
         let count = buffer.filled().len();
-        if result.is_err() || count == 0 {
+        if result.is_err() || (count == 0 && !self.terminal) {
             self.stream = None;
         }
         Poll::Ready(result.map(|()| count).map_err(|_| Errno::IO))

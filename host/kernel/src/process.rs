@@ -114,6 +114,24 @@ impl Process {
         })
     }
 
+    /// The host itself, as it works with the sandbox's files: no process of the table, with nothing open.
+    pub(crate) fn of_host(world: Arc<World>) -> Self {
+        let none = || Arc::new(Strings::default());
+        Self {
+            started_ns: world.clock().monotonic_stamp_ns(),
+            world,
+            descriptors: Descriptors::none(),
+            arguments: none(),
+            environment: none(),
+            pid: HOST,
+            signals: Arc::new(Signals::new()),
+            directory: "/".into(),
+            command: Box::default(),
+            umask: UMASK,
+            waited_ns: 0,
+        }
+    }
+
     /// The sandbox.
     pub fn world(&self) -> &Arc<World> {
         &self.world

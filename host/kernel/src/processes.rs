@@ -137,6 +137,14 @@ impl Processes {
         }
     }
 
+    /// Sends a signal to all that run.
+    pub(crate) fn kill_all(&self, signal: Signal) {
+        for entry in self.lock().entries.values().filter(|entry| entry.ended.is_none()) {
+            // One that would stop it is the only one that cannot be sent.
+            let _ = entry.signals.send(signal);
+        }
+    }
+
     /// The parent of a process.
     pub(crate) fn parent(&self, pid: Pid) -> Pid {
         self.lock().entries.get(&pid).map_or(HOST, |entry| entry.parent)

@@ -16,6 +16,7 @@ use crate::file_system::{Directory, HostDirectory, MemoryTree, SYSTEM_ROOT, Syst
 use crate::namespace::{Links, Namespace, Target, resolve};
 use crate::processes::Processes;
 use crate::random::Random;
+use crate::signals::Signal;
 use crate::view::View;
 
 /// One sandbox.
@@ -125,6 +126,11 @@ impl World {
     /// Records a refusal that was decided outside of the kernel, as a memory limit's.
     pub fn deny(&self, operation: &str, subject: &str, reason: DenialReason) {
         self.denials.lock().unwrap_or_else(PoisonError::into_inner).record(operation, subject, reason);
+    }
+
+    /// Sends `INT` to all processes, as a terminal does.
+    pub fn interrupt(&self) {
+        self.processes.kill_all(Signal::INT);
     }
 
     /// The clock.

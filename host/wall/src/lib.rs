@@ -23,6 +23,15 @@ pub struct Folder {
     pub writable: bool,
 }
 
+/// What this process does with the terminal, if it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Terminal {
+    /// It reads from it and writes to it.
+    LeftAlone,
+    /// It sets its modes, as an editor of lines does.
+    Edited,
+}
+
 /// A part of the wall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -74,15 +83,15 @@ impl Wall {
 ///
 /// # Examples
 /// ```no_run
-/// use sandpiper_wall::{Folder, lock_in};
-/// let wall = lock_in(&[Folder { path: "/srv/checkout".into(), writable: true }]);
+/// use sandpiper_wall::{Folder, Terminal, lock_in};
+/// let wall = lock_in(&[Folder { path: "/srv/checkout".into(), writable: true }], Terminal::LeftAlone);
 /// assert!(wall.is_whole(), "{wall:?}");
 /// assert!(std::fs::read("/etc/passwd").is_err());
 /// ```
-pub fn lock_in(folders: &[Folder]) -> Wall {
+pub fn lock_in(folders: &[Folder], terminal: Terminal) -> Wall {
     let mut wall = Wall::default();
     for part in Part::ALL {
-        match raise(part, folders) {
+        match raise(part, folders, terminal) {
             Ok(()) => wall.held.push(part),
             Err(reason) => wall.missing.push((part, reason)),
         }
@@ -91,16 +100,16 @@ pub fn lock_in(folders: &[Folder]) -> Wall {
 }
 
 #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn raise(part: Part, folders: &[Folder]) -> Result<(), String> {
+fn raise(part: Part, folders: &[Folder], terminal: Terminal) -> Result<(), String> {
     let raised = match part {
         Part::Landlock => linux::landlock::raise(folders),
-        Part::Seccomp => linux::seccomp::raise(),
+        Part::Seccomp => linux::seccomp::raise(terminal),
     };
     raised.map_err(|err| err.to_string())
 }
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-fn raise(_part: Part, _folders: &[Folder]) -> Result<(), String> {
+fn raise(_part: Part, _folders: &[Folder], _terminal: Terminal) -> Result<(), String> {
     let (system, processor) = (std::env::consts::OS, std::env::consts::ARCH);
     Err(format!("it is there for Linux on x86_64 and aarch64, and this is {system} on {processor}"))
 }

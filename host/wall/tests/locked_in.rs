@@ -10,7 +10,7 @@ use linux::TESTS;
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
 const TESTS: &[(&str, fn())] = &[("elsewhere_nothing_holds_and_it_says_so", || {
-    let wall = sandpiper_wall::lock_in(&[]);
+    let wall = sandpiper_wall::lock_in(&[], sandpiper_wall::Terminal::LeftAlone);
     assert_eq!(wall.held, []);
     assert_eq!(wall.missing.len(), sandpiper_wall::Part::ALL.len());
     assert!(!wall.is_whole());

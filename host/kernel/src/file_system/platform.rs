@@ -70,7 +70,8 @@ pub(super) fn mode(metadata: &Metadata) -> u16 {
 }
 
 /// Sets the permission bits of a file or directory. What a concurrent process swaps in is not followed:
-/// it is opened first, and a symlink does not open.
+/// it is opened first, and a symlink does not open. So a file that its owner may neither read nor write keeps
+/// its bits, unless the owner is root.
 #[cfg(unix)]
 pub(super) fn set_mode(directory: &Dir, name: &str, mode: u16) -> io::Result<()> {
     use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsMaybeDirExt};
@@ -78,7 +79,12 @@ pub(super) fn set_mode(directory: &Dir, name: &str, mode: u16) -> io::Result<()>
     let mut options = OpenOptions::new();
     options.read(true).follow(FollowSymlinks::No).maybe_dir(true);
     never_block(&mut options);
-    let file = directory.open_with(name, &options)?;
+    let file = match directory.open_with(name, &options) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            directory.open_with(name, options.read(false).write(true).maybe_dir(false))?
+        }
+        opened => opened?,
+    };
     file.set_permissions(Permissions::from_mode(u32::from(mode)))
 }
 

@@ -60,6 +60,11 @@ impl Process {
         self.pid
     }
 
+    /// The number of the process that started it; 1 is the host.
+    pub fn parent(&self) -> u32 {
+        self.world.processes().parent(self.pid)
+    }
+
     /// Its arguments; what is not UTF-8 is replaced.
     pub fn arguments(&self) -> Vec<String> {
         self.arguments.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect()

@@ -83,7 +83,7 @@ impl Process {
     ///
     /// # Errors
     /// `EXIST`, `ROFS`, those of a path.
-    pub(super) fn free_name(&self, start: &Place, path: &str) -> Attempt<Name> {
+    pub(crate) fn free_name(&self, start: &Place, path: &str) -> Attempt<Name> {
         match resolve(&self.view(), start, path, Links::KeepAlways)? {
             Target::Name(name) if name.entry.is_none() => {
                 self.world.namespace().check_writable(&name.parent)?;

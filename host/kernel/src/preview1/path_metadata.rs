@@ -96,7 +96,7 @@ impl Process {
         self.settle("path_readlink", Some(fd), result)
     }
 
-    fn stat_path(&self, start: &Place, path: &str, links: Links) -> Attempt<(u64, Stat)> {
+    pub(crate) fn stat_path(&self, start: &Place, path: &str, links: Links) -> Attempt<(u64, Stat)> {
         let view = self.view();
         match resolve(&view, start, path, links)? {
             Target::Directory { place, .. } => Ok((device_number(&place), place.directory.stat(&view)?)),
@@ -139,7 +139,7 @@ impl Process {
     }
 
     /// Goes into the directory that a name is.
-    pub(super) fn enter(&self, name: &Name) -> Attempt<Place> {
+    pub(crate) fn enter(&self, name: &Name) -> Attempt<Place> {
         match resolve(&self.view(), &name.parent, &format!("{}/.", name.text), Links::Keep)? {
             Target::Directory { place, .. } => Ok(place),
             Target::Name(_) => Err(Errno::NOTDIR.into()),

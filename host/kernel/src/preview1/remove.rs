@@ -48,7 +48,7 @@ impl Process {
         self.settle("path_remove_directory", Some(fd), result)
     }
 
-    fn unlink(&self, start: &Place, path: &str) -> Attempt<()> {
+    pub(crate) fn unlink(&self, start: &Place, path: &str) -> Attempt<()> {
         match resolve(&self.view(), start, path, Links::KeepAlways)? {
             Target::Directory { last: Last::MountPoint, .. } => Err(Errno::BUSY.into()),
             Target::Directory { .. } => Err(Errno::ISDIR.into()),
@@ -62,7 +62,7 @@ impl Process {
         }
     }
 
-    fn remove_directory(&self, start: &Place, path: &str) -> Attempt<()> {
+    pub(crate) fn remove_directory(&self, start: &Place, path: &str) -> Attempt<()> {
         match resolve(&self.view(), start, path, Links::KeepAlways)? {
             Target::Directory { last: Last::MountPoint | Last::Root, .. } => Err(Errno::BUSY.into()),
             Target::Directory { last: Last::Dot, .. } => Err(Errno::INVAL.into()),

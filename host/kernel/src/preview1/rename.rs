@@ -71,7 +71,7 @@ impl Process {
         self.settle("path_link", Some(fd), result)
     }
 
-    fn rename(&self, start: &Place, old: &str, new_start: &Place, new: &str) -> Attempt<()> {
+    pub(crate) fn rename(&self, start: &Place, old: &str, new_start: &Place, new: &str) -> Attempt<()> {
         let view = self.view();
         let old = resolve(&view, start, old, Links::KeepAlways)?;
         let new = resolve(&view, new_start, new, Links::KeepAlways)?;

@@ -10,11 +10,13 @@ use std::ffi::c_long;
 use seccompiler::apply_filter_all_threads;
 
 use super::Failure;
+use crate::Terminal;
+
 use super::filter::{Calls, Condition, Rule, program};
 
 /// Installs the filter for all threads.
-pub(crate) fn raise() -> Result<(), Failure> {
-    let program = program(PROCESSOR, &calls(), libc::ENOSYS.cast_unsigned());
+pub(crate) fn raise(terminal: Terminal) -> Result<(), Failure> {
+    let program = program(PROCESSOR, &calls(terminal), libc::ENOSYS.cast_unsigned());
     Ok(apply_filter_all_threads(&program)?)
 }
 
@@ -137,6 +139,9 @@ const OLDER: &[c_long] = &[
 const PAGEMAP_SCAN: u64 = 0xc060_6610;
 /// What a terminal is asked for: `TCGETS` and `TIOCGWINSZ` of `asm-generic/ioctls.h`.
 const TERMINAL: [u64; 2] = [0x5401, 0x5413];
+/// How a terminal's modes are set: `TCSETS`, `TCSETSW` and `TCSETSF` of the same; and how they are asked for
+/// and set with speeds, by `TCGETS2` and those that belong to it.
+const TERMINAL_MODES: [u64; 7] = [0x5402, 0x5403, 0x5404, 0x802c_542a, 0x402c_542b, 0x402c_542c, 0x402c_542d];
 /// `FIONBIO` and `FIOCLEX`, by which files are opened and sockets set up.
 const FILE: [u64; 2] = [0x5421, 0x5451];
 /// `PR_GET_AUXV`, by which a program reads what it was started with.
@@ -144,10 +149,13 @@ const PR_GET_AUXV: u64 = 0x4155_5856;
 /// `PR_SET_VMA`, by which C libraries name their memory.
 const PR_SET_VMA: u64 = 0x5356_4d41;
 
+/// Set-user-id, set-group-id and sticky.
+const SPECIAL_MODES: libc::c_int = 0o7000;
+
 /// Bits of an argument that the kernel takes as an `int`.
 const INT: u64 = 0xffff_ffff;
 
-fn calls() -> Calls {
+fn calls(terminal: Terminal) -> Calls {
     let mut calls = Calls::new();
     let mut allow = |call: c_long, rules: Vec<Rule>| {
         // All numbers of calls fit.
@@ -158,6 +166,19 @@ fn calls() -> Calls {
     for call in PLAIN.iter().chain(OLDER) {
         allow(*call, Vec::new());
     }
+    if terminal == Terminal::Edited {
+        // By these, the editor of lines waits for keys, and for the terminal to get another size.
+        for call in [
+            libc::SYS_pselect6,
+            #[cfg(target_arch = "x86_64")]
+            libc::SYS_select,
+        ] {
+            allow(call, Vec::new());
+        }
+        allow(libc::SYS_socketpair, vec![vec![is(0, word(libc::AF_UNIX))]]);
+    }
+    // Permission bits of open files; none by which a program runs as its owner.
+    allow(libc::SYS_fchmod, vec![vec![without(1, SPECIAL_MODES)]]);
     // No memory becomes executable: the guest's code is mapped before.
     for call in [libc::SYS_mmap, libc::SYS_mprotect] {
         allow(call, vec![vec![without(2, libc::PROT_EXEC)]]);
@@ -169,7 +190,8 @@ fn calls() -> Calls {
     // Signals to this process alone, as `abort` sends one.
     allow(libc::SYS_tgkill, vec![vec![is(0, std::process::id().into())]]);
     // Terminals take input by ioctl too (TIOCSTI): a shell's that waits outside.
-    let controls = [&[PAGEMAP_SCAN][..], &TERMINAL, &FILE].concat();
+    let modes: &[u64] = if terminal == Terminal::Edited { &TERMINAL_MODES } else { &[] };
+    let controls = [&[PAGEMAP_SCAN][..], &TERMINAL, modes, &FILE].concat();
     allow(libc::SYS_ioctl, one_of(1, &controls));
     // No owner of a file, who gets its signals.
     let settings = [libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_DUPFD, libc::F_DUPFD_CLOEXEC];

@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use sandpiper_wall::{Folder, Part, Wall, lock_in};
+use sandpiper_wall::{Folder, Part, Terminal, Wall, lock_in};
 use tempfile::TempDir;
 
 pub const TESTS: &[(&str, fn())] = &[
@@ -47,10 +47,11 @@ impl Place {
     }
 
     fn lock_in(&self) -> Option<Wall> {
-        let wall = lock_in(&[
+        let folders = [
             Folder { path: self.path("rw"), writable: true },
             Folder { path: self.path("ro"), writable: false },
-        ]);
+        ];
+        let wall = lock_in(&folders, Terminal::LeftAlone);
         whole(&wall).then_some(wall)
     }
 }
@@ -327,7 +328,7 @@ fn threads_that_run_already_are_said_to_be_outside() {
         let socket = call(libc::SYS_socket, [c_long::from(libc::AF_INET), 1, 0, 0, 0, 0]);
         (errno(fs::read("/etc/passwd")), socket)
     });
-    let wall = lock_in(&[]);
+    let wall = lock_in(&[], Terminal::LeftAlone);
     drop(stop);
     let (file, socket) = thread.join().unwrap();
     if wall.held.contains(&Part::Seccomp) {
@@ -346,7 +347,7 @@ fn threads_that_run_already_are_said_to_be_outside() {
 }
 
 fn a_folder_that_is_not_there_is_said_to_be_missing() {
-    let wall = lock_in(&[Folder { path: "/nowhere/at/all".into(), writable: false }]);
+    let wall = lock_in(&[Folder { path: "/nowhere/at/all".into(), writable: false }], Terminal::LeftAlone);
     let (part, reason) = &wall.missing[0];
     assert_eq!(*part, Part::Landlock);
     assert!(
