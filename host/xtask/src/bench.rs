@@ -2,6 +2,7 @@
 
 mod cpu;
 mod density;
+mod kill;
 mod native;
 mod samples;
 mod shell;
@@ -22,6 +23,8 @@ pub(crate) enum Bench {
     Cpu,
     /// The shell and the tools beside native bash and its tools.
     Shell,
+    /// Sandboxes with many processes ended, and what is left of them.
+    Kill,
     /// Many guests held at once in one process: the memory of each.
     Density {
         /// Guests.
@@ -35,6 +38,7 @@ pub(crate) fn bench(bench: &Bench) -> Result<()> {
         Bench::Start { runs } => start::start(*runs),
         Bench::Cpu => cpu::cpu(),
         Bench::Shell => shell::shell(),
+        Bench::Kill => kill::kill(),
         Bench::Density { sandboxes } => density::density(*sandboxes),
     }
 }

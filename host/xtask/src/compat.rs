@@ -4,7 +4,9 @@
 //! afterwards, with their modes.
 
 mod case;
+mod command;
 mod native;
+mod random;
 mod sandbox;
 
 use std::collections::BTreeMap;
@@ -17,6 +19,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use case::{Case, Place};
+use command::Commanded;
 use native::Native;
 use sandbox::Sandboxed;
 
@@ -36,6 +39,15 @@ pub(crate) struct Compat {
     /// With `--shell`: a folder of tools that come before the machine's.
     #[arg(long, value_name = "FOLDER", requires = "shell")]
     tools: Option<PathBuf>,
+    /// Compares the command `sandpiper` instead of the library: slower, but behind its wall.
+    #[arg(long, value_name = "PATH", conflicts_with = "shell")]
+    sandpiper: Option<PathBuf>,
+    /// Compares so many random pipelines with Python in them, instead of the cases.
+    #[arg(long, value_name = "N", conflicts_with_all = ["filters", "shell"])]
+    random: Option<u32>,
+    /// What the random pipelines are made of.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Shows standard error too.
     #[arg(short, long)]
     verbose: bool,
@@ -65,18 +77,20 @@ struct Tally {
 }
 
 pub(crate) fn compat(arguments: &Compat) -> Result<()> {
-    let mut cases = case::all()?;
+    let mut cases = match arguments.random {
+        Some(count) => random::cases(count, arguments.seed),
+        None => case::all()?,
+    };
     cases.retain(|case| {
         arguments.filters.is_empty() || arguments.filters.iter().any(|filter| case.name.contains(filter))
     });
     ensure!(!cases.is_empty(), "no case has any of {:?} in its name", arguments.filters);
     let bash = Native { shell: "/bin/bash".into(), tools: None };
-    let ours: Box<dyn Side> = match &arguments.shell {
-        Some(shell) => {
-            let shell = shell.canonicalize().with_context(|| format!("cannot find {}", shell.display()))?;
-            Box::new(Native { shell, tools: arguments.tools.clone() })
-        }
-        None => Box::new(Sandboxed::new()?),
+    let found = |path: &Path| path.canonicalize().with_context(|| format!("cannot find {}", path.display()));
+    let ours: Box<dyn Side> = match (&arguments.shell, &arguments.sandpiper) {
+        (Some(shell), _) => Box::new(Native { shell: found(shell)?, tools: arguments.tools.clone() }),
+        (None, Some(command)) => Box::new(Commanded { program: found(command)? }),
+        (None, None) => Box::new(Sandboxed::new()?),
     };
     let root = tempfile::Builder::new().prefix("sandpiper-compat").tempdir()?;
     let tally = Tally::default();
@@ -115,7 +129,7 @@ impl Tally {
             (Some(reason), Ok(None)) => format!("is the same, though it is said to differ: {reason}\n"),
         };
         let mut failures = self.failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        failures.push(format!("--- {}\n{report}", case.name));
+        failures.push(format!("--- {}\n{}\n{report}", case.name, case.script.trim_end()));
     }
 }
 

@@ -109,7 +109,7 @@ async fn answer(held: Held) -> Result<()> {
     Ok(sandbox.close().await?)
 }
 
-async fn next_line(events: &mut mpsc::Receiver<Event>) -> Vec<u8> {
+pub(super) async fn next_line(events: &mut mpsc::Receiver<Event>) -> Vec<u8> {
     let mut line = Vec::new();
     while !line.ends_with(b"\n") {
         match events.recv().await {
@@ -122,7 +122,7 @@ async fn next_line(events: &mut mpsc::Receiver<Event>) -> Vec<u8> {
 }
 
 /// Memory that this process alone has.
-fn private_bytes() -> Result<u64> {
+pub(super) fn private_bytes() -> Result<u64> {
     let path = "/proc/self/smaps_rollup";
     let text =
         fs::read_to_string(path).with_context(|| format!("density is measured by {path}, on Linux"))?;
@@ -134,7 +134,7 @@ fn private_bytes() -> Result<u64> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "printed with one digit")]
-fn mib(bytes: u64) -> f64 {
+pub(super) fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 

@@ -32,6 +32,12 @@ pub(super) struct Case {
 }
 
 impl Case {
+    /// A script alone.
+    pub(super) fn plain(name: String, script: String) -> Self {
+        let (files, environment) = (BTreeMap::new(), BTreeMap::new());
+        Self { name, script, files, stdin: String::new(), args: Vec::new(), environment, differs: None }
+    }
+
     /// The arguments, the first of which is the name of the shell.
     pub(super) fn argv(&self) -> Vec<String> {
         let fixed = ["bash", "-c", &self.script, "bash"].map(str::to_owned);

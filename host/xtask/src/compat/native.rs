@@ -35,45 +35,52 @@ impl Side for Native {
         let path = format!("{}:{tools}/usr/bin:/bin", own.path().display());
         let mut argv = case.argv();
         let mut command = Command::new(own.path().join("bash"));
-        command.arg0(argv.remove(0)).args(argv).current_dir(&place.work).process_group(0);
+        command.arg0(argv.remove(0)).args(argv).current_dir(&place.work);
         command
             .env_clear()
             .env("PATH", path)
             .env("HOME", &place.home)
             .env("LANG", "C.UTF-8")
             .env("TZ", "UTC");
-        command.envs(&case.environment).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().with_context(|| format!("cannot run {}", self.shell.display()))?;
-        let stdout = child.stdout.take().map(read);
-        let stderr = child.stderr.take().map(read);
-        let (input, text) = (child.stdin.take(), case.stdin.clone());
-        let feeding = std::thread::spawn(move || input.map(|mut input| input.write_all(text.as_bytes())));
-        let group = format!("-{}", child.id());
-        let kill = || {
-            let mut kill = Command::new("/bin/kill");
-            let _ = kill.args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
-        };
-        let start = Instant::now();
-        let code = loop {
-            if let Some(status) = child.try_wait()? {
-                let signal = status.signal().map(|signal| signal + 128);
-                break status.code().or(signal).and_then(|code| u8::try_from(code).ok());
-            }
-            if start.elapsed() > LIMIT {
-                kill();
-                child.wait()?;
-                break None;
-            }
-            std::thread::sleep(PAUSE);
-        };
-        // What was left in the background can hold the pipes open; in the sandbox it ends with the command.
-        kill();
-        // A case that does not read its input leaves it.
-        let _ = feeding.join();
-        let bytes =
-            |reading: Option<JoinHandle<Vec<u8>>>| reading.and_then(|it| it.join().ok()).unwrap_or_default();
-        Ok(Ended { stdout: bytes(stdout), code, tree: place.tree()?, stderr: bytes(stderr) })
+        command.envs(&case.environment);
+        ended(&mut command, case, place)
     }
+}
+
+/// Runs a command with a case's input, in a process group of its own, and gives what came of it.
+pub(super) fn ended(command: &mut Command, case: &Case, place: &Place) -> Result<Ended> {
+    command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let program = command.get_program().to_owned();
+    let mut child = command.spawn().with_context(|| format!("cannot run {}", program.display()))?;
+    let stdout = child.stdout.take().map(read);
+    let stderr = child.stderr.take().map(read);
+    let (input, text) = (child.stdin.take(), case.stdin.clone());
+    let feeding = std::thread::spawn(move || input.map(|mut input| input.write_all(text.as_bytes())));
+    let group = format!("-{}", child.id());
+    let kill = || {
+        let mut kill = Command::new("/bin/kill");
+        let _ = kill.args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+    };
+    let start = Instant::now();
+    let code = loop {
+        if let Some(status) = child.try_wait()? {
+            let signal = status.signal().map(|signal| signal + 128);
+            break status.code().or(signal).and_then(|code| u8::try_from(code).ok());
+        }
+        if start.elapsed() > LIMIT {
+            kill();
+            child.wait()?;
+            break None;
+        }
+        std::thread::sleep(PAUSE);
+    };
+    // What was left in the background can hold the pipes open; in the sandbox it ends with the command.
+    kill();
+    // A case that does not read its input leaves it.
+    let _ = feeding.join();
+    let bytes =
+        |reading: Option<JoinHandle<Vec<u8>>>| reading.and_then(|it| it.join().ok()).unwrap_or_default();
+    Ok(Ended { stdout: bytes(stdout), code, tree: place.tree()?, stderr: bytes(stderr) })
 }
 
 fn read(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
