@@ -228,3 +228,44 @@ fn what_wasi_lacks_says_so_and_is_told() {
         assert!(told, "{program}: {:?}", outcome.denials);
     }
 }
+
+#[test]
+fn permission_bits_of_private_files_hold_for_their_owner() {
+    let program = "
+import os
+def attempt(what, call):
+    try: call(); print(what)
+    except OSError as e: print(what, e.strerror)
+def look(mode):
+    os.chmod('/tmp/d', mode)
+    print(oct(mode))
+    attempt('list', lambda: os.listdir('/tmp/d'))
+    attempt('stat', lambda: os.stat('/tmp/d/f'))
+    attempt('read', lambda: open('/tmp/d/f').read())
+    attempt('make', lambda: open('/tmp/d/g', 'w').close())
+    attempt('make a directory', lambda: os.mkdir('/tmp/d/e'))
+    attempt('link', lambda: os.link('/tmp/f', '/tmp/d/h'))
+    attempt('move out', lambda: os.rename('/tmp/d/f', '/tmp/x'))
+    attempt('remove', lambda: os.unlink('/tmp/d/f'))
+os.mkdir('/tmp/d')
+for name in ('/tmp/f', '/tmp/d/f'): open(name, 'w').close()
+look(0o500); look(0o400); look(0o200)
+os.chmod('/tmp/f', 0o200)
+attempt('read', lambda: open('/tmp/f').read()); attempt('write', lambda: open('/tmp/f', 'w').close())
+os.chmod('/tmp/f', 0o400)
+attempt('read', lambda: open('/tmp/f').read()); attempt('write', lambda: open('/tmp/f', 'w').close())
+os.chmod('/tmp/d', 0o700); os.unlink('/tmp/d/f'); os.rmdir('/tmp/d')
+with open(os.open('/tmp/new', os.O_WRONLY | os.O_CREAT, 0o400), 'w') as f: f.write('x')
+print(open('/tmp/new').read())
+";
+    let denied = |what: &str| format!("{what} Permission denied\n");
+    let all: String =
+        ["make", "make a directory", "link", "move out", "remove"].iter().map(|what| denied(what)).collect();
+    let expected = [
+        "0o500\nlist\nstat\nread\n".to_owned() + &all,
+        "0o400\nlist\n".to_owned() + &denied("stat") + &denied("read") + &all,
+        "0o200\n".to_owned() + &denied("list") + &denied("stat") + &denied("read") + &all,
+        denied("read") + "write\nread\n" + &denied("write") + "x\n",
+    ];
+    assert_prints(&python(Spec::default(), program), &expected.concat());
+}

@@ -111,7 +111,7 @@ impl Directory {
                 view.world.system().content(*id, name).map(|(content, stat)| File::System { content, stat })
             }
             Self::Way | Self::Descriptors => Err(Errno::NOENT.into()),
-            Self::Memory(node) => node.open_file(name).map(File::Memory),
+            Self::Memory(node) => node.open_file(name, mode).map(File::Memory),
             Self::Host(host) => host.open_file(name, mode, false).map(File::Host),
         }
     }

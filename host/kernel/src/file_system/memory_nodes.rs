@@ -9,6 +9,11 @@ use crate::abi::FileKind;
 /// Number of a node in the table.
 pub(super) type NodeId = usize;
 
+/// What the owner's permission bits allow: all processes of a sandbox are the owner's.
+pub(super) const READ: u16 = 0o400;
+pub(super) const WRITE: u16 = 0o200;
+pub(super) const SEARCH: u16 = 0o100;
+
 /// The table.
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
@@ -110,12 +115,22 @@ impl Nodes {
         }
     }
 
+    /// Whether a node's permission bits allow something.
+    ///
+    /// # Errors
+    /// `ACCES`.
+    pub(super) fn check(&self, id: NodeId, wanted: u16) -> Result<(), Errno> {
+        if self.get(id)?.mode & wanted == wanted { Ok(()) } else { Err(Errno::ACCES) }
+    }
+
     /// The node of a name.
     ///
     /// # Errors
-    /// As [`Nodes::entries`], and `NOENT` for a name that is not there.
+    /// As [`Nodes::entries`], `ACCES`, and `NOENT` for a name that is not there.
     pub(super) fn child(&self, id: NodeId, name: &str) -> Result<NodeId, Errno> {
-        self.entries(id)?.get(name).copied().ok_or(Errno::NOENT)
+        let entries = self.entries(id)?;
+        self.check(id, SEARCH)?;
+        entries.get(name).copied().ok_or(Errno::NOENT)
     }
 
     /// Adds or replaces a name of a directory.

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sandpiper_core::DenialReason;
 
-use super::memory_nodes::{Content, NodeId, Nodes};
-use super::{Listed, NewTimes, Stat, Step};
+use super::memory_nodes::{Content, NodeId, Nodes, READ, SEARCH, WRITE};
+use super::{Listed, NewTimes, OpenMode, Stat, Step};
 use crate::Errno;
 use crate::budget::Budgets;
 use crate::fault::{Attempt, Failure};
@@ -132,11 +132,15 @@ impl MemoryNode {
     }
 
     /// A handle to the regular file `name`.
-    pub(super) fn open_file(&self, name: &str) -> Attempt<Self> {
+    pub(super) fn open_file(&self, name: &str, mode: OpenMode) -> Attempt<Self> {
         let mut nodes = self.tree.lock();
         let id = nodes.child(self.id, name)?;
         match nodes.get(id)?.content {
-            Content::File(_) => Ok(self.tree.handle(&mut nodes, id)),
+            Content::File(_) => {
+                let wanted = if mode.read { READ } else { 0 } | if mode.write { WRITE } else { 0 };
+                nodes.check(id, wanted)?;
+                Ok(self.tree.handle(&mut nodes, id))
+            }
             Content::Directory { .. } => Err(Errno::ISDIR.into()),
             Content::Symlink(_) => Err(Errno::LOOP.into()),
         }
@@ -178,9 +182,7 @@ impl MemoryNode {
         if nodes.get(id)?.is_directory() {
             return Err(Errno::PERM.into());
         }
-        if nodes.entries(to.id)?.contains_key(to_name) {
-            return Err(Errno::EXIST.into());
-        }
+        to.check_free(&nodes, to_name)?;
         self.charge_name()?;
         nodes.set_child(to.id, to_name, id, now_ns)?;
         let node = nodes.get_mut(id)?;
@@ -192,6 +194,7 @@ impl MemoryNode {
     pub(super) fn unlink(&self, name: &str, now_ns: u64) -> Attempt<()> {
         let mut nodes = self.tree.lock();
         let id = nodes.child(self.id, name)?;
+        nodes.check(self.id, WRITE)?;
         if nodes.get(id)?.is_directory() {
             return Err(Errno::ISDIR.into());
         }
@@ -202,6 +205,7 @@ impl MemoryNode {
     pub(super) fn remove_directory(&self, name: &str, now_ns: u64) -> Attempt<()> {
         let mut nodes = self.tree.lock();
         let id = nodes.child(self.id, name)?;
+        nodes.check(self.id, WRITE)?;
         if !nodes.entries(id)?.is_empty() {
             return Err(Errno::NOTEMPTY.into());
         }
@@ -215,6 +219,12 @@ impl MemoryNode {
         let mut nodes = self.tree.lock();
         let id = nodes.child(self.id, name)?;
         let is_directory = nodes.get(id)?.is_directory();
+        nodes.check(self.id, WRITE)?;
+        nodes.check(to.id, WRITE | SEARCH)?;
+        if is_directory && to.id != self.id {
+            // Its `..` is written.
+            nodes.check(id, WRITE)?;
+        }
         if is_directory && nodes.is_within(to.id, id) {
             return Err(Errno::INVAL.into());
         }
@@ -257,6 +267,7 @@ impl MemoryNode {
 
     pub(super) fn list(&self, each: &mut dyn FnMut(Listed) -> Attempt<()>) -> Attempt<()> {
         let nodes = self.tree.lock();
+        nodes.check(self.id, READ)?;
         for (name, id) in nodes.entries(self.id)? {
             let stat = nodes.get(*id)?.stat();
             each(Listed { name: name.as_bytes().into(), ino: stat.ino, kind: stat.kind })?;
@@ -281,14 +292,25 @@ impl MemoryNode {
     }
 
     fn create(&self, nodes: &mut Nodes, name: &str, content: Content, now_ns: u64) -> Attempt<NodeId> {
-        if nodes.entries(self.id)?.contains_key(name) {
-            return Err(Errno::EXIST.into());
-        }
+        self.check_free(nodes, name)?;
         self.charge_name()?;
         let id = nodes.insert(content, now_ns);
         nodes.set_child(self.id, name, id, now_ns)?;
         nodes.get_mut(id)?.links = 1;
         Ok(id)
+    }
+
+    /// Checks that a name can be made: that it is not there, and the directory may be written.
+    fn check_free(&self, nodes: &Nodes, name: &str) -> Attempt<()> {
+        match nodes.child(self.id, name) {
+            Ok(_) => Err(Errno::EXIST.into()),
+            Err(Errno::NOENT) => {
+                // Of a directory that was removed, there are no entries.
+                nodes.entries(self.id)?;
+                Ok(nodes.check(self.id, WRITE)?)
+            }
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     fn charge_name(&self) -> Attempt<()> {
