@@ -1,4 +1,5 @@
   ;; The functions of `sandpiper:host/process`, in the canonical ABI.
+  (import "sandpiper:host/process@0.1.0" "list" (func $list (param i32)))
   (import "sandpiper:host/process@0.1.0" "id" (func $id (result i32)))
   (import "sandpiper:host/process@0.1.0" "parent" (func $parent (result i32)))
   (import "sandpiper:host/process@0.1.0" "spawn" (func $spawn (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))

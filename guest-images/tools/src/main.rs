@@ -27,6 +27,7 @@ mod options;
 mod patch;
 mod posix;
 mod program;
+mod ps;
 mod rg;
 mod sed;
 mod small;
@@ -74,7 +75,7 @@ const OWN: &[(&str, Tool)] = &[
     ("mktemp", made::mktemp),
     ("nohup", small::nohup),
     ("patch", patch::main),
-    ("ps", small::ps),
+    ("ps", ps::main),
     ("rev", small::rev),
     ("rg", rg::main),
     ("timeout", small::timeout),

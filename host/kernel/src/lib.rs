@@ -46,7 +46,7 @@ pub use files::Files;
 pub use host::Executable;
 pub use input::Input;
 pub use process::Process;
-pub use processes::Status;
+pub use processes::{ProcessEntry, Status};
 pub use queue::OutputQueue;
 pub use reserved::path_is_reserved;
 pub use signals::Signal;

@@ -95,7 +95,8 @@ impl Process {
             let _ = descriptors.insert(descriptor);
         }
         let signals = Arc::new(Signals::new());
-        let pid = world.processes().start(HOST, &signals).map_err(|_| Error::Host {
+        let arguments = Arc::new(argv.ok_or_else(too_large)?);
+        let pid = world.processes().start(HOST, &arguments, &signals).map_err(|_| Error::Host {
             context: "cannot start a process".to_owned(),
             source: "the sandbox has as many as its limit allows".into(),
         })?;
@@ -103,7 +104,7 @@ impl Process {
             started_ns: world.clock().monotonic_stamp_ns(),
             world,
             descriptors,
-            arguments: Arc::new(argv.ok_or_else(too_large)?),
+            arguments,
             environment: Arc::new(environ.ok_or_else(too_large)?),
             pid,
             signals,

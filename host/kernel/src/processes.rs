@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::Errno;
 use crate::signals::{Signal, Signals};
+use crate::strings::Strings;
 
 /// The number of a process.
 pub(crate) type Pid = u32;
@@ -33,6 +34,22 @@ pub(crate) struct Ended {
     pub(crate) status: Status,
 }
 
+/// A process as `list` tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessEntry {
+    /// Its number.
+    pub pid: u32,
+    /// The number of its parent; 1 is the host.
+    pub parent: u32,
+    /// Whether it only waits to be asked how it ended.
+    pub ended: bool,
+    /// Its arguments, each with a NUL behind it, as far as they are told.
+    pub arguments: Box<[u8]>,
+}
+
+/// Bytes of a process's arguments that a list has.
+const MAX_LISTED_BYTES: usize = 4096;
+
 /// The processes of a sandbox. One that has ended counts until its parent has asked how.
 pub(crate) struct Processes {
     limit: usize,
@@ -46,6 +63,8 @@ struct Table {
 
 struct Entry {
     parent: Pid,
+    /// None of one that has ended.
+    arguments: Arc<Strings>,
     signals: Arc<Signals>,
     ended: Option<Status>,
     /// Woken when a child ends.
@@ -62,15 +81,20 @@ impl Processes {
     ///
     /// # Errors
     /// `AGAIN` at the limit (POSIX `fork`).
-    pub(crate) fn start(&self, parent: Pid, signals: &Arc<Signals>) -> Result<Pid, Errno> {
+    pub(crate) fn start(
+        &self,
+        parent: Pid,
+        arguments: &Arc<Strings>,
+        signals: &Arc<Signals>,
+    ) -> Result<Pid, Errno> {
         let mut table = self.lock();
         if table.entries.len() >= self.limit || table.next > LAST {
             return Err(Errno::AGAIN);
         }
         let pid = table.next;
         table.next += 1;
-        let signals = Arc::clone(signals);
-        table.entries.insert(pid, Entry { parent, signals, ended: None, waiting: Vec::new() });
+        let (arguments, signals) = (Arc::clone(arguments), Arc::clone(signals));
+        table.entries.insert(pid, Entry { parent, arguments, signals, ended: None, waiting: Vec::new() });
         Ok(pid)
     }
 
@@ -79,6 +103,7 @@ impl Processes {
         let mut table = self.lock();
         let Some(entry) = table.entries.get_mut(&pid).filter(|entry| entry.ended.is_none()) else { return };
         entry.ended = Some(status);
+        entry.arguments = Arc::default();
         let parent = entry.parent;
         for child in table.entries.values_mut().filter(|child| child.parent == pid) {
             child.parent = HOST;
@@ -145,6 +170,18 @@ impl Processes {
         }
     }
 
+    /// All processes, by the order of their numbers.
+    pub(crate) fn list(&self) -> Vec<ProcessEntry> {
+        let table = self.lock();
+        let listed = |(pid, entry): (&Pid, &Entry)| ProcessEntry {
+            pid: *pid,
+            parent: entry.parent,
+            ended: entry.ended.is_some(),
+            arguments: entry.arguments.first_bytes(MAX_LISTED_BYTES).into(),
+        };
+        table.entries.iter().map(listed).collect()
+    }
+
     /// The parent of a process.
     pub(crate) fn parent(&self, pid: Pid) -> Pid {
         self.lock().entries.get(&pid).map_or(HOST, |entry| entry.parent)
@@ -184,7 +221,7 @@ mod tests {
     const EXITED: Status = Status::Exited(3);
 
     fn start(processes: &Processes, parent: Pid) -> Pid {
-        processes.start(parent, &Arc::new(Signals::new())).unwrap()
+        processes.start(parent, &Arc::default(), &Arc::new(Signals::new())).unwrap()
     }
 
     #[test]
@@ -206,11 +243,11 @@ mod tests {
         let parent = start(&processes, HOST);
         let child = start(&processes, parent);
         let signals = Arc::new(Signals::new());
-        assert_eq!(processes.start(parent, &signals), Err(Errno::AGAIN));
+        assert_eq!(processes.start(parent, &Arc::default(), &signals), Err(Errno::AGAIN));
         processes.end(child, EXITED);
-        assert_eq!(processes.start(parent, &signals), Err(Errno::AGAIN));
+        assert_eq!(processes.start(parent, &Arc::default(), &signals), Err(Errno::AGAIN));
         processes.take_ended(parent, None).unwrap();
-        assert!(processes.start(parent, &signals).is_ok());
+        assert!(processes.start(parent, &Arc::default(), &signals).is_ok());
     }
 
     #[test]
@@ -244,9 +281,28 @@ mod tests {
         let processes = Processes::new(10);
         let signals = Arc::new(Signals::new());
         signals.act(Signal::CHLD, crate::signals::Action::Note).unwrap();
-        let parent = processes.start(HOST, &signals).unwrap();
+        let parent = processes.start(HOST, &Arc::default(), &signals).unwrap();
         let child = start(&processes, parent);
         processes.end(child, EXITED);
         assert_eq!(signals.take(), 1 << 16);
+    }
+
+    #[test]
+    fn the_list_has_arguments_until_the_end() {
+        let processes = Processes::new(10);
+        let mut arguments = Strings::default();
+        arguments.push(b"cat").unwrap();
+        arguments.push(&[b'x'; 2 * MAX_LISTED_BYTES]).unwrap();
+        let parent = processes.start(HOST, &Arc::new(arguments), &Arc::new(Signals::new())).unwrap();
+        let child = start(&processes, parent);
+        processes.end(child, EXITED);
+        let list = processes.list();
+        assert_eq!(list.len(), 2);
+        assert_eq!((list[0].pid, list[0].parent, list[0].ended), (parent, HOST, false));
+        assert!(list[0].arguments.starts_with(b"cat\0xxx") && list[0].arguments.len() == MAX_LISTED_BYTES);
+        let zombie = ProcessEntry { pid: child, parent, ended: true, arguments: [].into() };
+        assert_eq!(list[1], zombie);
+        processes.end(parent, EXITED);
+        assert_eq!(processes.list(), []);
     }
 }

@@ -36,6 +36,11 @@ impl Strings {
         self.bytes.split_inclusive(|byte| *byte == 0).map(|text| text.strip_suffix(&[0]).unwrap_or(text))
     }
 
+    /// The first bytes of all, each with its NUL.
+    pub(crate) fn first_bytes(&self, count: usize) -> &[u8] {
+        self.bytes.get(..count).unwrap_or(&self.bytes)
+    }
+
     /// How many bytes the strings have together.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.len()

@@ -42,6 +42,22 @@ pub enum Action {
     Ignore,
 }
 
+/// A process of the sandbox.
+#[derive(Debug, Clone)]
+pub struct Process {
+    pub pid: u32,
+    pub parent: u32,
+    /// It has ended, and its parent has not asked how.
+    pub ended: bool,
+    /// Each with a zero behind it, as far as they are told.
+    pub arguments: Vec<u8>,
+}
+
+/// The processes of the sandbox.
+pub fn processes() -> Vec<Process> {
+    system::processes()
+}
+
 /// Prepares a program: a closed pipe ends it, as POSIX has it and the sandbox does by itself.
 pub fn start() {
     system::start();

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::{Action, OsStrExt as _};
+use crate::{Action, OsStrExt as _, Process};
 
 #[repr(C, align(8))]
 #[derive(Default)]
@@ -30,6 +30,8 @@ struct List {
 unsafe extern "C" {
     #[link_name = "command"]
     fn host_command(list: *mut List);
+    #[link_name = "list"]
+    fn host_list(list: *mut List);
     #[link_name = "set-mode"]
     fn host_set_mode(path: *const u8, length: usize, mode: u32, answer: *mut Answer);
     #[link_name = "mode"]
@@ -57,16 +59,53 @@ fn absolute(path: &Path) -> io::Result<Vec<u8>> {
     Ok(std::env::current_dir()?.join(path).into_os_string().into_encoded_bytes())
 }
 
+impl List {
+    const NONE: Self = Self { address: std::ptr::null_mut(), length: 0 };
+
+    /// The bytes of a `list<u8>`.
+    fn into_bytes(self) -> Vec<u8> {
+        if self.length == 0 {
+            return Vec::new();
+        }
+        // SAFETY: `cabi_realloc` has made it by the global allocator with this length and the alignment of bytes.
+        unsafe { Vec::from_raw_parts(self.address, self.length, self.length) }
+    }
+}
+
+/// A record of `list`.
+#[repr(C)]
+struct Listed {
+    pid: u32,
+    parent: u32,
+    ended: u8,
+    arguments: List,
+}
+
 pub fn command() -> Option<String> {
-    let mut list = List { address: std::ptr::null_mut(), length: 0 };
+    let mut list = List::NONE;
     // SAFETY: writes the list only, and memory that `cabi_realloc` has made for it.
     unsafe { host_command(&raw mut list) };
+    String::from_utf8(list.into_bytes()).ok().filter(|command| !command.is_empty())
+}
+
+pub fn processes() -> Vec<Process> {
+    let mut list = List::NONE;
+    // SAFETY: as for `command`.
+    unsafe { host_list(&raw mut list) };
     if list.length == 0 {
-        return None;
+        return Vec::new();
     }
-    // SAFETY: `cabi_realloc` has made it by the global allocator with this length and the alignment of bytes.
-    let bytes = unsafe { Vec::from_raw_parts(list.address, list.length, list.length) };
-    String::from_utf8(bytes).ok()
+    // SAFETY: `cabi_realloc` has made it by the global allocator with so many records, and their alignment.
+    let listed = unsafe { Vec::from_raw_parts(list.address.cast::<Listed>(), list.length, list.length) };
+    listed
+        .into_iter()
+        .map(|Listed { pid, parent, ended, arguments }| Process {
+            pid,
+            parent,
+            ended: ended != 0,
+            arguments: arguments.into_bytes(),
+        })
+        .collect()
 }
 
 pub fn start() {}

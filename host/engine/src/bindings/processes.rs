@@ -10,6 +10,9 @@ use crate::store::State;
 /// The export by which the canonical ABI has a guest make room for what a call gives.
 const ALLOCATE: &str = "cabi_realloc";
 
+/// A record of `list`: three numbers, of which the third is a `bool`, and the address and length of a list.
+const LISTED_BYTES: usize = 20;
+
 /// Calls `$expand!` with the functions that take numbers and write a result into the guest's memory.
 macro_rules! functions {
     ($expand:ident) => {
@@ -44,6 +47,7 @@ macro_rules! bind {
         /// The names of all functions.
         pub(super) const FUNCTIONS: &[&str] = &[
             $($name,)* "root", "directory", "command", "umask", "id", "parent", "take-signals", "wait", "spawn", "fork-call",
+            "list",
         ];
     };
 }
@@ -70,13 +74,28 @@ pub(super) fn bind(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap_async(PROCESS, "directory", |mut caller: Caller<'_, State>, (result,): (u32,)| {
         Box::new(async move {
             let directory = caller.data().guest.process.process_directory().to_owned();
-            give_list(&mut caller, directory.as_bytes(), result).await
+            give_list(&mut caller, directory.as_bytes(), 1, result).await
         })
     })?;
     linker.func_wrap_async(PROCESS, "command", |mut caller: Caller<'_, State>, (result,): (u32,)| {
         Box::new(async move {
             let command = caller.data().guest.process.process_command().to_owned();
-            give_list(&mut caller, command.as_bytes(), result).await
+            give_list(&mut caller, command.as_bytes(), 1, result).await
+        })
+    })?;
+    linker.func_wrap_async(PROCESS, "list", |mut caller: Caller<'_, State>, (result,): (u32,)| {
+        Box::new(async move {
+            let start = begin(&mut caller);
+            let list = caller.data().guest.process.process_list();
+            end(&mut caller, start).await;
+            let mut records = Vec::with_capacity(list.len() * LISTED_BYTES);
+            for entry in &list {
+                let (address, length) = allocated(&mut caller, &entry.arguments, 1).await?;
+                for number in [entry.pid, entry.parent, u32::from(entry.ended), address, length] {
+                    records.extend_from_slice(&number.to_le_bytes());
+                }
+            }
+            give_list(&mut caller, &records, LISTED_BYTES, result).await
         })
     })?;
     linker.func_wrap_async(
@@ -157,22 +176,39 @@ pub(super) fn bind(linker: &mut Linker<State>) -> Result<()> {
     Ok(())
 }
 
-/// Writes a `list<u8>` where the guest's allocator says, and its address and length at `result`.
-async fn give_list(caller: &mut Caller<'_, State>, bytes: &[u8], result: u32) -> Result<()> {
-    let unfit = || wasmtime::Error::from(wasmtime::Trap::UnreachableCodeReached);
+/// Writes a list, of elements of so many bytes, where the guest's allocator says, and its address and length
+/// at `result`.
+async fn give_list(
+    caller: &mut Caller<'_, State>,
+    bytes: &[u8],
+    element_bytes: usize,
+    result: u32,
+) -> Result<()> {
+    let alignment = if element_bytes == 1 { 1 } else { 4 };
+    let (address, length) = allocated(caller, bytes, alignment).await?;
+    let count = length / u32::try_from(element_bytes)?;
+    write(caller, result, &[address.to_le_bytes(), count.to_le_bytes()].concat())
+}
+
+/// Writes bytes where the guest's allocator says; their address and number.
+async fn allocated(caller: &mut Caller<'_, State>, bytes: &[u8], alignment: u32) -> Result<(u32, u32)> {
     let allocate = caller.get_export(ALLOCATE).and_then(wasmtime::Extern::into_func).ok_or_else(unfit)?;
     let allocate = allocate.typed::<(u32, u32, u32, u32), u32>(&*caller).map_err(|_| unfit())?;
     let length = u32::try_from(bytes.len())?;
-    let address = allocate.call_async(&mut *caller, (0, 0, 1, length)).await?;
+    let address = allocate.call_async(&mut *caller, (0, 0, alignment, length)).await?;
+    write(caller, address, bytes)?;
+    Ok((address, length))
+}
+
+fn write(caller: &mut Caller<'_, State>, address: u32, bytes: &[u8]) -> Result<()> {
     let memory = caller.data().memory.ok_or_else(unfit)?;
-    let mut list = [0; 8];
-    list[..4].copy_from_slice(&address.to_le_bytes());
-    list[4..].copy_from_slice(&length.to_le_bytes());
-    for (address, bytes) in [(address, bytes), (result, &list)] {
-        let outside = |_| wasmtime::Trap::MemoryOutOfBounds;
-        memory.write(&mut *caller, usize::try_from(address)?, bytes).map_err(outside)?;
-    }
-    Ok(())
+    let outside = |_| wasmtime::Trap::MemoryOutOfBounds;
+    Ok(memory.write(&mut *caller, usize::try_from(address)?, bytes).map_err(outside)?)
+}
+
+/// What ends a guest that does not have what the canonical ABI takes.
+fn unfit() -> wasmtime::Error {
+    wasmtime::Trap::UnreachableCodeReached.into()
 }
 
 /// The value of a call, or what ends the guest; numbers of errors are in the call's own result.

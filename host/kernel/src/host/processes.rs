@@ -13,7 +13,7 @@ use crate::description::Description;
 use crate::descriptors::{Descriptor, Descriptors, ROOT};
 use crate::fault::{Attempt, Failure};
 use crate::namespace::{Links, Target, resolve};
-use crate::processes::{Ended, Status};
+use crate::processes::{Ended, ProcessEntry, Status};
 use crate::signals::Signals;
 use crate::strings::Strings;
 use crate::{Errno, Fault, Process};
@@ -102,6 +102,11 @@ impl Process {
     /// `parent`: the number of its parent; 1 is the host.
     pub fn process_parent(&mut self) -> u32 {
         self.world.processes().parent(self.pid)
+    }
+
+    /// `list`: the processes of the sandbox, by the order of their numbers.
+    pub fn process_list(&self) -> Vec<ProcessEntry> {
+        self.world.processes().list()
     }
 
     /// `spawn`: makes a process of a program, which the caller runs.
@@ -265,7 +270,7 @@ impl Process {
         let pid = self
             .world
             .processes()
-            .start(self.pid, &signals)
+            .start(self.pid, &arguments, &signals)
             .map_err(|errno| Failure::denied(errno, DenialReason::ProcessLimit))?;
         Ok(Self {
             started_ns: self.world.clock().monotonic_stamp_ns(),
