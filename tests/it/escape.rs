@@ -261,6 +261,7 @@ escapes! {
     a_kill_of_every_number_hits_the_sandbox_alone
     a_link_is_not_moved_to_where_it_leads_out
     a_link_to_a_tool_is_that_tool
+    a_list_of_processes_has_no_place_outside_of_the_memory
     a_long_first_line_names_no_interpreter
     a_mask_does_not_widen_what_may_be_done
     a_pipe_that_nobody_reads_fills_and_waits
@@ -340,6 +341,7 @@ escapes! {
     the_end_of_the_first_process_ends_the_others
     the_environment_of_the_host_is_not_seen
     the_fuel_of_many_processes_is_one_budget
+    the_list_of_processes_ends_at_the_sandbox
     the_memory_of_many_processes_is_one_budget
     the_network_is_not_there
     the_open_files_of_many_processes_are_one_budget
