@@ -209,6 +209,11 @@ fn answer(result: std::result::Result<(), Fault>) -> Result<u32> {
     }
 }
 
+/// What ends a guest that lacks what a call takes: an export, or a group that it could be in.
+pub(crate) fn unfit() -> wasmtime::Error {
+    wasmtime::Trap::UnreachableCodeReached.into()
+}
+
 /// The error that ends a guest.
 pub(crate) fn stopped(stop: Stop) -> wasmtime::Error {
     match stop {

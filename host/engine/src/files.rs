@@ -90,20 +90,19 @@ impl Files for LocalFiles {
         let directory = query.directory.clone();
         self.blocking("search", &directory, move |files, directory| {
             let names = Names::new(&query.pattern)?;
-            let mut results = Results { found: Vec::new(), complete: true };
+            let mut found = Vec::new();
             let mut each = |path: &str, below: &str, stat: FileStat| {
                 if !names.matches(below) {
                     return true;
                 }
-                if results.found.len() == query.limit {
+                if found.len() == query.limit {
                     return false;
                 }
-                results.found.push(FoundFile { path: path.to_owned(), stat });
+                found.push(FoundFile { path: path.to_owned(), stat });
                 true
             };
             let complete = walk(files, directory, query.hidden, &mut each)?;
-            results.complete = complete;
-            Ok(results)
+            Ok(Results { found, complete })
         })
     }
 
@@ -112,8 +111,7 @@ impl Files for LocalFiles {
         self.blocking("search", &directory, move |files, directory| {
             let pattern = pattern(&query)?;
             let names = query.files.as_deref().map(Names::new).transpose()?;
-            let mut results = Results { found: Vec::new(), complete: true };
-            let mut unread = false;
+            let (mut found, mut unread) = (Vec::new(), false);
             let mut each = |path: &str, below: &str, stat: FileStat| {
                 if stat.kind != FileType::File || names.as_ref().is_some_and(|names| !names.matches(below)) {
                     return true;
@@ -122,11 +120,10 @@ impl Files for LocalFiles {
                     unread = true;
                     return true;
                 };
-                lines(path, &content, &pattern, query.limit, &mut results.found)
+                lines(path, &content, &pattern, query.limit, &mut found)
             };
             let complete = walk(files, directory, query.hidden, &mut each)?;
-            results.complete = complete && !unread;
-            Ok(results)
+            Ok(Results { found, complete: complete && !unread })
         })
     }
 }

@@ -1,9 +1,9 @@
 //! `fork-call`: a process on a copy of its parent's memory.
 
 use sandpiper_kernel::Process;
-use wasmtime::{Caller, Extern, Result, Trap, Val};
+use wasmtime::{Caller, Extern, Result, Val};
 
-use crate::bindings::MEMORY;
+use crate::bindings::{MEMORY, unfit};
 use crate::image::Start;
 use crate::store::State;
 
@@ -24,7 +24,6 @@ const PIECE_BYTES: usize = 4096;
 /// A trap where the module has no such global, memory or function, or where the limits do not allow the
 /// memory; the caller ends with it, as its own mistake.
 pub(crate) async fn fork(caller: &mut Caller<'_, State>, process: Process, argument: u32) -> Result<()> {
-    let unfit = || wasmtime::Error::from(Trap::UnreachableCodeReached);
     let (group, loaded) = caller.data().guest.group.clone().ok_or_else(unfit)?;
     let Start::Module(pre) = &loaded.start else { return Err(unfit()) };
     let mut store = group.store(process, &loaded)?;

@@ -206,15 +206,15 @@ impl Group {
         let exit = match end {
             Ok(result) => match classify(End::Finished(result), limiter, left) {
                 // What the host starts was looked at before; what a guest starts ends as one that starved.
-                Err(Error::Refused(_)) if process.number() != self.first => Exit::Memory,
+                Err(Error::Refused(_)) if process.process_id() != self.first => Exit::Memory,
                 exit => exit?,
             },
             Err(signal) => Exit::Signal { signal: signal.raw() },
         };
         limiter.record_refusals(&self.world);
-        self.records.end(process.number(), &exit);
+        self.records.end(process.process_id(), &exit);
         process.ended(status(&exit));
-        Ok(Ended { pid: process.number(), exit })
+        Ok(Ended { pid: process.process_id(), exit })
     }
 }
 

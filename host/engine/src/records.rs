@@ -45,14 +45,14 @@ impl Records {
             return;
         }
         let record = Record {
-            parent: process.parent(),
-            command: process.arguments().join(" ").chars().take(MAX_COMMAND).collect(),
+            parent: process.process_parent(),
+            command: process.shown_arguments(MAX_COMMAND),
             since: Instant::now(),
             meter: Arc::clone(meter),
             memory,
             ended: None,
         };
-        table.listed.insert(process.number(), record);
+        table.listed.insert(process.process_id(), record);
     }
 
     /// A process has ended.

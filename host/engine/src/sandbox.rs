@@ -152,7 +152,7 @@ impl Run {
     ) -> Result<Outcome, Error> {
         let start = Instant::now();
         let (world, limits) = (Arc::clone(&self.world), self.limits.clone());
-        let (group, births) = Group::new(engine, program, world, limits, process.number());
+        let (group, births) = Group::new(engine, program, world, limits, process.process_id());
         let work = group.run(process, Arc::clone(&self.loaded), births);
         let work = async {
             tokio::select! {

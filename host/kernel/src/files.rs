@@ -96,7 +96,7 @@ impl Files {
             }
             let directory = &name.parent.directory;
             let (beside, file) = self.create_beside(&name)?;
-            let written = || -> Attempt<()> {
+            let filled = || -> Attempt<Stat> {
                 let mut rest = content;
                 let mut offset = 0;
                 while !rest.is_empty() {
@@ -107,15 +107,14 @@ impl Files {
                 if let Some(entry) = name.entry {
                     directory.set_entry_mode(&view, &beside, entry.stat.mode)?;
                 }
-                directory.rename(&view, &beside, directory, &name.text)
+                file.stat()
             };
-            let result = written();
+            let filled = filled();
             drop(file);
+            let result = filled.and_then(|moved| self.host.move_name((directory, &beside), &moved, &name));
             if result.is_err() {
                 // What cannot be removed either is the host's to tell of, by the first failure.
                 let _ = directory.unlink(&view, &beside);
-            } else if name.entry.is_some() && matches!(directory, crate::file_system::Directory::Host(_)) {
-                view.world.budgets().files.give(1);
             }
             Ok(result?)
         })

@@ -96,6 +96,7 @@ impl Process {
         }
         let signals = Arc::new(Signals::new());
         let arguments = Arc::new(argv.ok_or_else(too_large)?);
+        let environment = Arc::new(environ.ok_or_else(too_large)?);
         let pid = world.processes().start(HOST, &arguments, &signals).map_err(|_| Error::Host {
             context: "cannot start a process".to_owned(),
             source: "the sandbox has as many as its limit allows".into(),
@@ -105,7 +106,7 @@ impl Process {
             world,
             descriptors,
             arguments,
-            environment: Arc::new(environ.ok_or_else(too_large)?),
+            environment,
             pid,
             signals,
             directory: "/".into(),

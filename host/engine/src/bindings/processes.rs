@@ -3,7 +3,7 @@
 use sandpiper_kernel::Fault;
 use wasmtime::{Caller, Linker, Result};
 
-use super::{PROCESS, begin, end, parts, stopped};
+use super::{PROCESS, begin, end, parts, stopped, unfit};
 use crate::fork::fork;
 use crate::store::State;
 
@@ -59,11 +59,11 @@ pub(super) fn bind(linker: &mut Linker<State>) -> Result<()> {
     linker.func_wrap(PROCESS, "root", |mut caller: Caller<'_, State>| -> u32 {
         caller.data_mut().guest.process.process_root()
     })?;
-    linker.func_wrap(PROCESS, "id", |mut caller: Caller<'_, State>| -> u32 {
-        caller.data_mut().guest.process.process_id()
+    linker.func_wrap(PROCESS, "id", |caller: Caller<'_, State>| -> u32 {
+        caller.data().guest.process.process_id()
     })?;
-    linker.func_wrap(PROCESS, "parent", |mut caller: Caller<'_, State>| -> u32 {
-        caller.data_mut().guest.process.process_parent()
+    linker.func_wrap(PROCESS, "parent", |caller: Caller<'_, State>| -> u32 {
+        caller.data().guest.process.process_parent()
     })?;
     linker.func_wrap(PROCESS, "take-signals", |mut caller: Caller<'_, State>| -> u64 {
         caller.data_mut().guest.process.process_take_signals()
@@ -204,11 +204,6 @@ fn write(caller: &mut Caller<'_, State>, address: u32, bytes: &[u8]) -> Result<(
     let memory = caller.data().memory.ok_or_else(unfit)?;
     let outside = |_| wasmtime::Trap::MemoryOutOfBounds;
     Ok(memory.write(&mut *caller, usize::try_from(address)?, bytes).map_err(outside)?)
-}
-
-/// What ends a guest that does not have what the canonical ABI takes.
-fn unfit() -> wasmtime::Error {
-    wasmtime::Trap::UnreachableCodeReached.into()
 }
 
 /// The value of a call, or what ends the guest; numbers of errors are in the call's own result.

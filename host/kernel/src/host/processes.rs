@@ -55,14 +55,12 @@ impl Process {
         }
     }
 
-    /// The process's own number.
-    pub fn number(&self) -> u32 {
-        self.pid
-    }
-
-    /// The number of the process that started it; 1 is the host.
-    pub fn parent(&self) -> u32 {
-        self.world.processes().parent(self.pid)
+    /// Its arguments, joined by spaces, as far as so many characters show them; what is not UTF-8 is replaced.
+    pub fn shown_arguments(&self, most: usize) -> String {
+        const MAX_CHARACTER_BYTES: usize = 4;
+        let bytes = self.arguments.first_bytes(most.saturating_mul(MAX_CHARACTER_BYTES));
+        let text = String::from_utf8_lossy(bytes.strip_suffix(&[0]).unwrap_or(bytes));
+        text.chars().take(most).map(|sign| if sign == '\0' { ' ' } else { sign }).collect()
     }
 
     /// Its arguments; what is not UTF-8 is replaced.
@@ -95,12 +93,12 @@ impl Process {
     }
 
     /// `id`: the process's own number.
-    pub fn process_id(&mut self) -> u32 {
+    pub fn process_id(&self) -> u32 {
         self.pid
     }
 
     /// `parent`: the number of its parent; 1 is the host.
-    pub fn process_parent(&mut self) -> u32 {
+    pub fn process_parent(&self) -> u32 {
         self.world.processes().parent(self.pid)
     }
 

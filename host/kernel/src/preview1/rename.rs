@@ -5,7 +5,7 @@ use sandpiper_core::Access;
 use super::path_metadata::links;
 use crate::abi::{FileKind, Rights};
 use crate::fault::{Attempt, Failure};
-use crate::file_system::Directory;
+use crate::file_system::{Directory, Stat};
 use crate::namespace::{Links, Name, Place, Target, resolve};
 use crate::{Errno, Fault, Process, path};
 
@@ -94,10 +94,16 @@ impl Process {
             return Err(Errno::NOTEMPTY.into());
         }
         self.check_links_moved(&old, &entry, &new)?;
-        old.parent.directory.rename(&view, &old.text, &new.parent.directory, &new.text)?;
+        self.move_name((&old.parent.directory, &old.text), &entry.stat, &new)
+    }
+
+    /// Renames what has been looked at, and gives back what the name had that it replaces.
+    pub(crate) fn move_name(&self, old: (&Directory, &str), moved: &Stat, new: &Name) -> Attempt<()> {
+        let (directory, name) = old;
+        directory.rename(&self.view(), name, &new.parent.directory, &new.text)?;
         if let (Directory::Host(_), Some(replaced)) = (&new.parent.directory, new.entry) {
             // Two names of one file stay two names: then nothing was replaced.
-            if (replaced.stat.device, replaced.stat.ino) != (entry.stat.device, entry.stat.ino) {
+            if (replaced.stat.device, replaced.stat.ino) != (moved.device, moved.ino) {
                 self.world.budgets().files.give(1);
             }
         }

@@ -126,9 +126,7 @@ impl Process {
     fn sync(&self, fd: u32, right: Rights) -> Attempt<()> {
         let descriptor = self.descriptors.get(fd)?;
         match descriptor.description.object() {
-            Object::Input(_) | Object::Output(_) | Object::PipeReader(_) | Object::PipeWriter(_) => {
-                Err(Errno::INVAL.into())
-            }
+            stream if stream.is_stream() => Err(Errno::INVAL.into()),
             object => {
                 // Nothing of a read-only file is unsaved, so syncing it needs no right to change it.
                 if right != Rights::FD_DATASYNC || descriptor.base.contains(Rights::FD_WRITE) {
