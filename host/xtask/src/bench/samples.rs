@@ -31,7 +31,7 @@ pub(crate) fn print_row(name: &str, samples: &Samples, native: &Samples) {
     let (p50, p99) = (samples.quantile(0.5), samples.quantile(0.99));
     let base = native.quantile(0.5).as_secs_f64();
     println!(
-        "{name:<34} p50 {:>9.3} ms   p99 {:>9.3} ms   p50/native p50 {:>6.3}   p99/native p50 {:>6.3}",
+        "{name:<36} p50 {:>9.3} ms   p99 {:>9.3} ms   p50/native p50 {:>6.3}   p99/native p50 {:>6.3}",
         p50.as_secs_f64() * 1e3,
         p99.as_secs_f64() * 1e3,
         p50.as_secs_f64() / base,

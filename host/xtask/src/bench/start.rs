@@ -16,6 +16,8 @@ use crate::{command_line, reference};
 const PROGRAM: &str = "print('hi')";
 /// Turns that are not counted.
 const WARM_UP: usize = 20;
+/// Runs in process that follow each other in a turn, as in a host that is busy with them.
+const IN_A_ROW: usize = 10;
 
 pub(crate) fn start(runs: usize) -> Result<()> {
     let command = command_line::sandpiper()?;
@@ -28,12 +30,14 @@ pub(crate) fn start(runs: usize) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
 
     let [mut native, mut after_native, mut in_process, mut whole] = [(); 4].map(|()| Samples::default());
-    let mut fuel = None;
+    let mut fuel: Option<u64> = None;
     for turn in 0..runs + WARM_UP {
         let native_time = process(Command::new(&python).args(["-I", "-S", "-c", PROGRAM]))?;
-        // The native process leaves the caches full of itself; the run after this one finds its own.
-        let (first_time, _) = runtime.block_on(fresh(&engine, workspace.path()))?;
-        let (time, used) = runtime.block_on(fresh(&engine, workspace.path()))?;
+        // The native process leaves the caches full of itself; the runs after the first find their own.
+        let mut times = [Duration::ZERO; IN_A_ROW];
+        for time in &mut times {
+            (*time, fuel) = runtime.block_on(fresh(&engine, workspace.path()))?;
+        }
         let whole_time = process(
             Command::new(command.path())
                 .args(["run", "--", "python3", "-c", PROGRAM])
@@ -41,16 +45,15 @@ pub(crate) fn start(runs: usize) -> Result<()> {
         )?;
         if turn >= WARM_UP {
             native.push(native_time);
-            after_native.push(first_time);
-            in_process.push(time);
+            after_native.push(times[0]);
+            times[1..].iter().for_each(|time| in_process.push(*time));
             whole.push(whole_time);
-            fuel = used;
         }
     }
     println!("{runs} turns of each, in turn; all limits on; {} fuel a run", fuel.unwrap_or_default());
     print_row("native python3 -I -S -c", &native, &native);
     print_row("in process, right after native", &after_native, &native);
-    print_row("in process, after another such run", &in_process, &native);
+    print_row("in process, each of the 9 runs after", &in_process, &native);
     print_row("sandpiper run, whole process", &whole, &native);
     empty(&runtime)
 }
