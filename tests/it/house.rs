@@ -16,9 +16,16 @@ fn rooms() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("sandpiper-engine", BTreeSet::from(["sandpiper-core", "sandpiper-kernel"])),
         ("sandpiper-images", BTreeSet::new()),
         ("sandpiper-wall", BTreeSet::new()),
+        ("sandpiper-worktree", BTreeSet::from(["sandpiper-core"])),
         (
             "sandpiper",
-            BTreeSet::from(["sandpiper-core", "sandpiper-engine", "sandpiper-images", "sandpiper-wall"]),
+            BTreeSet::from([
+                "sandpiper-core",
+                "sandpiper-engine",
+                "sandpiper-images",
+                "sandpiper-wall",
+                "sandpiper-worktree",
+            ]),
         ),
         ("sandpiper-cli", BTreeSet::from(["sandpiper"])),
         ("xtask", BTreeSet::from(["sandpiper"])),
@@ -77,7 +84,8 @@ fn sources(crate_folder: &str) -> Vec<(String, String)> {
     found
 }
 
-const CRATES: [&str; 8] = ["core", "kernel", "engine", "images", "wall", "sandpiper", "cli", "xtask"];
+const CRATES: [&str; 9] =
+    ["core", "kernel", "engine", "images", "wall", "worktree", "sandpiper", "cli", "xtask"];
 
 /// Files, outside of those allowed, in which a text occurs.
 fn elsewhere(needle: &str, allowed: &[&str]) -> Vec<String> {

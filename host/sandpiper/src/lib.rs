@@ -30,6 +30,7 @@ pub use sandpiper_engine::{
 pub use sandpiper_images as images;
 /// A second wall around this whole process; see [`wall_folders`] for what has to stay reachable.
 pub use sandpiper_wall as wall;
+pub use sandpiper_worktree as worktree;
 
 /// The folder of the compile cache within a cache folder.
 pub fn compile_cache(cache: &Path) -> PathBuf {

@@ -7,6 +7,7 @@ mod native;
 mod samples;
 mod shell;
 mod start;
+mod worktree;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -25,6 +26,8 @@ pub(crate) enum Bench {
     Shell,
     /// Sandboxes with many processes ended, and what is left of them.
     Kill,
+    /// A worktree of a repository of 1,000, 10,000 and 100,000 files, beside git's own.
+    Worktree,
     /// Many guests held at once in one process: the memory of each.
     Density {
         /// Guests.
@@ -39,6 +42,7 @@ pub(crate) fn bench(bench: &Bench) -> Result<()> {
         Bench::Cpu => cpu::cpu(),
         Bench::Shell => shell::shell(),
         Bench::Kill => kill::kill(),
+        Bench::Worktree => worktree::worktree(),
         Bench::Density { sandboxes } => density::density(*sandboxes),
     }
 }

@@ -1,0 +1,227 @@
+//! Bringing a worktree's changes into the user's checkout, as changes that are not committed.
+//!
+//! Each file that the worktree changed is merged with the user's: what both changed in the same lines is
+//! a conflict, and then nothing is written.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use git2::build::CheckoutBuilder;
+use git2::{Delta, Diff, FileMode, Index, IndexEntry, IndexTime, MergeOptions, ObjectType, Oid, Repository};
+use serde::Serialize;
+
+use crate::error::{At, Trying};
+use crate::{Conflict, Worktree, WorktreeError, conflicts, snapshot, update};
+
+/// What was brought into the checkout.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Applied {
+    /// Files that were written, relative to the checkout.
+    pub written: Vec<String>,
+    /// Files that were deleted.
+    pub deleted: Vec<String>,
+    /// Files that had the worktree's content already.
+    pub unchanged: Vec<String>,
+}
+
+impl Worktree<'_> {
+    /// Applies all changes since the worktree's beginning, committed or not, to the user's checkout.
+    ///
+    /// # Errors
+    /// [`WorktreeError::Conflicts`], with nothing changed; [`WorktreeError::Unsupported`] without a
+    /// checkout, and for files with a filter.
+    pub fn apply(&self) -> Result<Applied, WorktreeError> {
+        let repository = &self.worktrees.repository;
+        let checkout = repository.workdir().ok_or_else(|| WorktreeError::Unsupported {
+            what: "applying to a bare repository".to_owned(),
+            reason: "it has no checkout; merge into a branch instead".to_owned(),
+        })?;
+        let worktree = self.open()?;
+        let theirs = snapshot::tree(&worktree, snapshot::What::Untracked)?;
+        let base = self.start_tree()?;
+        let changed = changes(repository, base, theirs)?;
+        let ours = self.checkout_tree(checkout, base, &changed)?;
+        let trees = [base, ours, theirs].map(|oid| repository.find_tree(oid).trying("read a tree"));
+        let [base, ours, theirs] = trees;
+        let (base, ours, theirs) = (base?, ours?, theirs?);
+        let mut index = repository
+            .merge_trees(&base, &ours, &theirs, Some(MergeOptions::new().find_renames(false)))
+            .trying("merge the changes")?;
+        let found = conflicts::of(repository, &index)?;
+        if !found.is_empty() {
+            return Err(WorktreeError::Conflicts { conflicts: found });
+        }
+        let merged = index.write_tree_to(repository).trying("write the merged tree")?;
+        write(repository, checkout, ours.id(), merged, &changed)
+    }
+
+    /// The files that the worktree began with: its base, or that with the user's changes.
+    pub(crate) fn start_tree(&self) -> Result<Oid, WorktreeError> {
+        let repository = &self.worktrees.repository;
+        match self.record().start.as_ref().or(self.record().base.as_ref()) {
+            Some(commit) => {
+                let oid = commit.parse().trying("read the worktree's base")?;
+                Ok(repository.find_commit(oid).trying("read the worktree's base")?.tree_id())
+            }
+            None => crate::checkout::empty_tree(repository),
+        }
+    }
+
+    /// The base with the user's version of each file that the worktree changed.
+    fn checkout_tree(&self, checkout: &Path, base: Oid, changed: &[PathBuf]) -> Result<Oid, WorktreeError> {
+        let repository = &self.worktrees.repository;
+        let mut index = Index::new().trying("make an index")?;
+        index.read_tree(&repository.find_tree(base).trying("read a tree")?).trying("read a tree")?;
+        let mut blocked = Vec::new();
+        let mut present = Vec::new();
+        for path in changed {
+            match version(repository, checkout, path)? {
+                Version::None => {}
+                Version::File(mode, oid) => present.push((path, mode, oid)),
+                Version::Blocked(reason) => blocked.push(Conflict {
+                    path: path.display().to_string(),
+                    reason: reason.to_owned(),
+                    hunks: Vec::new(),
+                }),
+            }
+            if index.get_path(path, 0).is_some() {
+                index.remove_path(path).trying("make an index")?;
+            }
+        }
+        if !blocked.is_empty() {
+            return Err(WorktreeError::Conflicts { conflicts: blocked });
+        }
+        for (path, mode, oid) in present {
+            index.add(&entry(path, mode, oid)).trying("make an index")?;
+        }
+        index.write_tree_to(repository).trying("write the checkout's files as objects")
+    }
+}
+
+/// What the user has at a path.
+enum Version {
+    None,
+    File(FileMode, Oid),
+    Blocked(&'static str),
+}
+
+fn version(repository: &Repository, checkout: &Path, path: &Path) -> Result<Version, WorktreeError> {
+    let mut directory = checkout.to_owned();
+    for component in path.parent().into_iter().flat_map(Path::components) {
+        directory.push(component);
+        match fs::symlink_metadata(&directory) {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(metadata) if metadata.is_symlink() => {
+                return Ok(Version::Blocked("its directory is a symbolic link"));
+            }
+            // A file of the base in place of the directory is one of the changes itself.
+            _ => return Ok(Version::None),
+        }
+    }
+    let whole = checkout.join(path);
+    let Ok(metadata) = fs::symlink_metadata(&whole) else { return Ok(Version::None) };
+    if metadata.is_symlink() {
+        let target = fs::read_link(&whole).at("read", &whole)?;
+        let oid = repository.blob(target.as_os_str().as_encoded_bytes()).trying("write an object")?;
+        return Ok(Version::File(FileMode::Link, oid));
+    }
+    if metadata.is_dir() {
+        return Ok(Version::Blocked("a directory is in its place"));
+    }
+    if !metadata.is_file() {
+        return Ok(Version::Blocked("something that is no file is in its place"));
+    }
+    let oid = repository.blob_path(&whole).trying("write an object")?;
+    let mode =
+        if crate::platform::is_executable(&metadata) { FileMode::BlobExecutable } else { FileMode::Blob };
+    Ok(Version::File(mode, oid))
+}
+
+fn write(
+    repository: &Repository,
+    checkout: &Path,
+    before: Oid,
+    after: Oid,
+    changed: &[PathBuf],
+) -> Result<Applied, WorktreeError> {
+    let trees = [before, after].map(|oid| repository.find_tree(oid).trying("read a tree"));
+    let [old, new] = trees;
+    let (old, new) = (old?, new?);
+    let diff = repository.diff_tree_to_tree(Some(&old), Some(&new), None).trying("compare the files")?;
+    let mut applied = Applied::default();
+    let mut builder = CheckoutBuilder::new();
+    builder.force().update_index(false).disable_pathspec_match(true);
+    let mut deleted = Vec::new();
+    for delta in diff.deltas() {
+        let path = paths(&delta).next_back().unwrap_or_default();
+        if delta.status() == Delta::Deleted {
+            applied.deleted.push(path.display().to_string());
+            deleted.push(path);
+        } else {
+            applied.written.push(path.display().to_string());
+            builder.path(path.as_path());
+        }
+    }
+    applied.unchanged = changed
+        .iter()
+        .map(|path| path.display().to_string())
+        .filter(|path| !applied.written.contains(path) && !applied.deleted.contains(path))
+        .collect();
+    for path in &deleted {
+        delete(checkout, path)?;
+    }
+    if !applied.written.is_empty() {
+        let object = repository.find_object(after, Some(ObjectType::Tree)).trying("read a tree")?;
+        update::retry_locked(|| repository.checkout_tree(&object, Some(&mut builder)))
+            .trying("write the files")?;
+    }
+    Ok(applied)
+}
+
+/// Deletes a file, and the directories that it leaves empty.
+fn delete(checkout: &Path, path: &Path) -> Result<(), WorktreeError> {
+    let whole = checkout.join(path);
+    fs::remove_file(&whole).at("delete", &whole)?;
+    for directory in path.ancestors().skip(1).filter(|directory| !directory.as_os_str().is_empty()) {
+        if fs::remove_dir(checkout.join(directory)).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The files that differ, each once.
+fn changes(repository: &Repository, before: Oid, after: Oid) -> Result<Vec<PathBuf>, WorktreeError> {
+    let trees = [before, after].map(|oid| repository.find_tree(oid).trying("read a tree"));
+    let [old, new] = trees;
+    let (old, new) = (old?, new?);
+    let diff: Diff<'_> =
+        repository.diff_tree_to_tree(Some(&old), Some(&new), None).trying("compare the files")?;
+    let mut changed: Vec<PathBuf> =
+        diff.deltas().flat_map(|delta| paths(&delta).collect::<Vec<_>>()).collect();
+    changed.sort();
+    changed.dedup();
+    Ok(changed)
+}
+
+fn paths(delta: &git2::DiffDelta<'_>) -> impl DoubleEndedIterator<Item = PathBuf> + use<> {
+    let paths = [delta.old_file().path_bytes(), delta.new_file().path_bytes()];
+    paths.map(|path| path.map(crate::platform::path)).into_iter().flatten()
+}
+
+fn entry(path: &Path, mode: FileMode, oid: Oid) -> IndexEntry {
+    IndexEntry {
+        ctime: IndexTime::new(0, 0),
+        mtime: IndexTime::new(0, 0),
+        dev: 0,
+        ino: 0,
+        mode: u32::from(mode),
+        uid: 0,
+        gid: 0,
+        file_size: 0,
+        id: oid,
+        flags: 0,
+        flags_extended: 0,
+        path: crate::platform::name(path),
+    }
+}
