@@ -22,3 +22,4 @@ mod shell;
 #[cfg(unix)]
 mod subprocesses;
 mod wall;
+mod worktree;

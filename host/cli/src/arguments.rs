@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use sandpiper::worktree::Id;
 use sandpiper::{Access, Image, Mount};
 
 /// Run untrusted code in a sandbox: shell, Python and WASI programs, with every limit on.
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     /// List, build, pull, verify or export images.
     #[command(subcommand)]
     Image(ImageCommand),
+    /// Make, compare, commit, merge, apply or remove git worktrees of runs.
+    Worktree(WorktreeArguments),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -39,6 +42,7 @@ Examples:
   sandpiper run --dir src:/workspace:ro --dir out:/out -- python3 -m compileall /workspace
   sandpiper run --json --timeout 5s --memory 128MiB -- python3 untrusted.py
   sandpiper run --image app.wasm -- first second
+  sandpiper run --worktree -c 'sed -i s/a/b/ f.txt'    (in a git worktree of its own)
 
 Exit codes:
   the guest's own; 124 wall time; 125 refused, bad usage or host error; 126 not runnable;
@@ -52,12 +56,186 @@ pub(crate) struct RunArguments {
     pub(crate) script: Option<String>,
     #[command(flatten)]
     pub(crate) sandbox: SandboxArguments,
+    #[command(flatten)]
+    pub(crate) worktree: RunWorktreeArguments,
     /// Print the whole outcome as one JSON object instead of streaming the output.
     #[arg(long)]
     pub(crate) json: bool,
     /// The command and its arguments; with a file, the arguments alone.
     #[arg(last = true, value_name = "CMD ARGS")]
     pub(crate) command: Vec<String>,
+}
+
+/// A git worktree for one run.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "a table of independent flags")]
+pub(crate) struct RunWorktreeArguments {
+    /// Run in a new git worktree of the current repository, at /workspace; nothing of your checkout is
+    /// touched. The worktree is kept if there is work in it.
+    #[arg(long)]
+    pub(crate) worktree: bool,
+    #[command(flatten)]
+    pub(crate) base: WorktreeBase,
+    /// The task that the run is for.
+    #[arg(long, value_name = "TASK", default_value = "run", requires = "worktree")]
+    pub(crate) task: String,
+    /// The run's id within its task; made of the time when left out.
+    #[arg(long, value_name = "RUN", requires = "worktree")]
+    pub(crate) run_id: Option<String>,
+    /// Keep the worktree even if nothing was changed.
+    #[arg(long, requires = "worktree", group = "end")]
+    pub(crate) keep: bool,
+    /// Commit the changes on the worktree's branch, if the command succeeds.
+    #[arg(long, value_name = "MESSAGE", requires = "worktree", group = "end")]
+    pub(crate) commit: Option<String>,
+    /// Apply the changes to your checkout, uncommitted, if the command succeeds, and remove the worktree.
+    #[arg(long, requires = "worktree", group = "end")]
+    pub(crate) apply: bool,
+    /// Remove the worktree if the command fails; what it held can be had back for thirty days.
+    #[arg(long, requires = "worktree")]
+    pub(crate) discard_on_failure: bool,
+    /// The directory in which worktrees are made.
+    #[arg(long, value_name = "DIRECTORY", requires = "worktree")]
+    pub(crate) worktree_root: Option<PathBuf>,
+}
+
+/// What a worktree begins with.
+#[derive(Debug, Args)]
+pub(crate) struct WorktreeBase {
+    /// The commit that the worktree begins with, by any name that git has for it; HEAD when left out.
+    #[arg(long, value_name = "REF")]
+    pub(crate) base: Option<String>,
+    /// Bring along changes of your checkout that are not committed.
+    #[arg(long)]
+    pub(crate) include_uncommitted: bool,
+    /// Bring along files of your checkout that git does not know and is not told to ignore.
+    #[arg(long)]
+    pub(crate) include_untracked: bool,
+}
+
+const WORKTREE_EXAMPLES: &str = "\
+Examples:
+  sandpiper worktree create fix-login/1
+  sandpiper worktree list --json
+  sandpiper worktree diff fix-login/1
+  sandpiper worktree commit fix-login/1 -m 'Fix the login'
+  sandpiper worktree merge fix-login/1 --squash
+  sandpiper worktree remove fix-login/1
+
+A worktree is named by its id, task/run, or by its branch, sandpiper/task/run.";
+
+#[derive(Debug, Args)]
+#[command(after_help = WORKTREE_EXAMPLES)]
+pub(crate) struct WorktreeArguments {
+    #[command(subcommand)]
+    pub(crate) command: WorktreeCommand,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// The directory in which worktrees are made.
+    #[arg(long, global = true, value_name = "DIRECTORY")]
+    pub(crate) root: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WorktreeCommand {
+    /// Make a branch and a worktree.
+    Create {
+        /// task/run; work and the time when left out.
+        id: Option<Id>,
+        #[command(flatten)]
+        base: WorktreeBase,
+    },
+    /// List the worktrees of this repository.
+    List,
+    /// List the files that were changed since the worktree was made.
+    Status {
+        /// The worktree.
+        name: String,
+    },
+    /// Print what was changed since the worktree was made, committed or not.
+    Diff {
+        /// The worktree.
+        name: String,
+        /// Lines of each file, not the changes.
+        #[arg(long)]
+        stat: bool,
+    },
+    /// Commit all changes on the worktree's branch.
+    Commit {
+        /// The worktree.
+        name: String,
+        /// The message.
+        #[arg(short, long)]
+        message: String,
+        /// The author; who git's configuration names when left out.
+        #[arg(long, value_name = "NAME <ADDRESS>")]
+        author: Option<String>,
+        /// A line below the message.
+        #[arg(long = "trailer", value_name = "KEY: VALUE", value_parser = parse_trailer)]
+        trailers: Vec<(String, String)>,
+    },
+    /// Apply the changes to your checkout, as changes that are not committed.
+    Apply {
+        /// The worktree.
+        name: String,
+    },
+    /// Merge the worktree's branch into a branch.
+    Merge {
+        /// The worktree.
+        name: String,
+        /// The branch; the one that you have checked out when left out.
+        #[arg(long, value_name = "BRANCH")]
+        into: Option<String>,
+        /// The message of the commit that is made, if one is.
+        #[arg(short, long)]
+        message: Option<String>,
+        /// Only move the branch forward.
+        #[arg(long, group = "kind")]
+        ff_only: bool,
+        /// Make a merge commit always.
+        #[arg(long, group = "kind")]
+        no_ff: bool,
+        /// Make one commit of all changes.
+        #[arg(long, group = "kind")]
+        squash: bool,
+    },
+    /// Write the changes to a file.
+    Export {
+        /// The worktree.
+        name: String,
+        /// As a patch, for `git apply`.
+        #[arg(long, value_name = "FILE", required_unless_present = "bundle")]
+        patch: Option<PathBuf>,
+        /// As a bundle of the commits, for `git fetch`.
+        #[arg(long, value_name = "FILE")]
+        bundle: Option<PathBuf>,
+    },
+    /// Remove a worktree and its branch, unless there is work in it that is nowhere else.
+    Remove {
+        /// The worktree.
+        name: String,
+        /// Remove it all the same; what it held can be had back for thirty days.
+        #[arg(long)]
+        discard: bool,
+    },
+    /// End what was interrupted, and remove what is old and holds no work.
+    Gc {
+        /// How old a worktree without work must be.
+        #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "7days")]
+        idle: Duration,
+        /// For how long what was removed can be had back.
+        #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "30days")]
+        trash: Duration,
+    },
+    /// Keep the worktree of a run, for another process of this program.
+    #[command(hide = true)]
+    Agent,
+}
+
+fn parse_trailer(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once(':').ok_or("expected KEY: VALUE")?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
 const SHELL_EXAMPLES: &str = "\

@@ -9,6 +9,8 @@ mod run;
 mod shell;
 mod surroundings;
 mod wall;
+mod worktree;
+mod worktree_run;
 
 use std::process::ExitCode;
 
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Shell(arguments) => shell::shell(&arguments),
         Command::Image(command) => image::image(command),
+        Command::Worktree(arguments) => worktree::worktree(arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "sandpiper", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

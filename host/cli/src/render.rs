@@ -87,6 +87,8 @@ struct Report<'a> {
     processes: &'a [ProcessUsage],
     denials: &'a [Denial],
     wall: WallReport<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worktree: Option<&'a serde_json::Value>,
     stdout: Text,
     stderr: Text,
 }
@@ -134,7 +136,11 @@ impl From<&Captured> for Text {
 }
 
 /// The outcome as one line of JSON.
-pub(crate) fn outcome_as_json(outcome: &Outcome, wall: &Wall) -> serde_json::Result<String> {
+pub(crate) fn outcome_as_json(
+    outcome: &Outcome,
+    wall: &Wall,
+    worktree: Option<&serde_json::Value>,
+) -> serde_json::Result<String> {
     serde_json::to_string(&Report {
         exit: &outcome.exit,
         exit_code: outcome.exit.code(),
@@ -142,6 +148,7 @@ pub(crate) fn outcome_as_json(outcome: &Outcome, wall: &Wall) -> serde_json::Res
         processes: &outcome.processes,
         denials: &outcome.denials,
         wall: wall.into(),
+        worktree,
         stdout: (&outcome.stdout).into(),
         stderr: (&outcome.stderr).into(),
     })
@@ -152,6 +159,19 @@ pub(crate) fn line(text: &str) -> std::io::Result<()> {
     use std::io::Write;
     let mut stdout = std::io::stdout();
     writeln!(stdout, "{text}")?;
+    stdout.flush()
+}
+
+/// Where replies go that another process of this program reads.
+pub(crate) fn replies() -> std::io::StdoutLock<'static> {
+    std::io::stdout().lock()
+}
+
+/// Prints bytes to stdout as they are.
+pub(crate) fn bytes(bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut stdout = std::io::stdout();
+    stdout.write_all(bytes)?;
     stdout.flush()
 }
 

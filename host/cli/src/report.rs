@@ -49,6 +49,7 @@ pub(crate) fn text(err: &anyhow::Error) -> String {
 
 /// The next step, where there is one.
 pub(crate) fn hint(err: &anyhow::Error) -> Option<String> {
+    use sandpiper::worktree::agent::AgentError;
     use sandpiper::{Error, LimitsError, Refusal, SpecError};
     if let Some(hinted) = err.downcast_ref::<Hinted>() {
         return Some(hinted.hint.clone());
@@ -63,6 +64,12 @@ pub(crate) fn hint(err: &anyhow::Error) -> Option<String> {
             }
         });
     }
+    if let Some(err) = err.downcast_ref::<sandpiper::worktree::WorktreeError>() {
+        return crate::worktree::hint(err);
+    }
+    if let Some(AgentError::Refused(refusal)) = err.downcast_ref::<AgentError>() {
+        return refusal.hint.clone();
+    }
     match err.downcast_ref::<Error>()? {
         Error::Refused(Refusal::Spec(SpecError::Limits(LimitsError { limit, .. }))) => {
             Some(format!("see --{limit} in `sandpiper run --help`"))
@@ -72,6 +79,9 @@ pub(crate) fn hint(err: &anyhow::Error) -> Option<String> {
         }
         Error::Refused(Refusal::NotEnforced { field: "disk_bytes" | "files", .. }) => {
             Some("mount it read-only (--dir HOST[:GUEST]:ro), or grant no directory (--no-dir)".to_owned())
+        }
+        Error::Refused(Refusal::NotEnforced { field: "mounts.git", .. }) => {
+            Some("run a preview 1 module in the worktree, or mount a directory with --dir".to_owned())
         }
         Error::Refused(Refusal::NotEnforced { field: "mounts", .. }) => {
             Some("mount no directory inside of another".to_owned())

@@ -1,6 +1,7 @@
 //! `sandpiper run`: makes a spec and a command of the arguments, runs them, prints the outcome.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use sandpiper::{
 
 use crate::arguments::{RunArguments, SandboxArguments, WallMode};
 use crate::report::Hinted;
+use crate::worktree_run::Kept;
 use crate::{image, render, report, surroundings, wall};
 
 /// Where the granted directory is, unless another place is named.
@@ -42,15 +44,26 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode> {
 
 fn execute(arguments: &RunArguments) -> Result<ExitCode> {
     let exec = exec(arguments)?;
-    let spec = spec(&arguments.sandbox, &Limits::default())?;
-    let ready = Ready::new(&spec, exec, arguments.sandbox.wall, Terminal::LeftAlone)?;
+    let mut kept = Kept::begin(&arguments.worktree)?;
+    let directory = kept.as_ref().map(Kept::path);
+    let ready = spec(&arguments.sandbox, directory, &Limits::default())
+        .and_then(|spec| Ready::new(&spec, exec, arguments.sandbox.wall, Terminal::LeftAlone));
+    let ready = match ready {
+        Ok(ready) => ready,
+        Err(err) => {
+            kept.map_or(Ok(()), Kept::undo)?;
+            return Err(err);
+        }
+    };
     let json = arguments.json;
     ready.run(async |running: Running, wall: &Wall| {
         let outcome = stop_at_interrupts(running, |running| drive(running, json)).await?;
-        if json {
-            render::line(&render::outcome_as_json(&outcome, wall)?)?;
-        } else {
+        if !json {
             render::end(&outcome);
+        }
+        let worktree = kept.as_mut().map(|kept| kept.finish(outcome.exit.success(), json)).transpose()?;
+        if json {
+            render::line(&render::outcome_as_json(&outcome, wall, worktree.as_ref())?)?;
         }
         Ok(outcome)
     })
@@ -201,13 +214,17 @@ pub(crate) fn stdin() -> Stdin {
     if std::io::stdin().is_terminal() { Stdin::Terminal(stdin) } else { Stdin::Stream(stdin) }
 }
 
-/// The sandbox that is asked for; `defaults` says what was left open.
-pub(crate) fn spec(arguments: &SandboxArguments, defaults: &Limits) -> Result<Spec> {
-    let mounts = if arguments.dirs.is_empty() && !arguments.no_dir {
-        vec![Mount::new(".", WORKSPACE, Access::ReadWrite)?]
-    } else {
-        arguments.dirs.clone()
-    };
+/// The sandbox that is asked for, with a worktree as its workspace or none; `defaults` says what was left
+/// open.
+pub(crate) fn spec(arguments: &SandboxArguments, worktree: Option<&Path>, defaults: &Limits) -> Result<Spec> {
+    let mut mounts = arguments.dirs.clone();
+    match worktree {
+        Some(path) => mounts.push(Mount::new(path, WORKSPACE, Access::ReadWrite)?.hiding_git()),
+        None if mounts.is_empty() && !arguments.no_dir => {
+            mounts.push(Mount::new(".", WORKSPACE, Access::ReadWrite)?);
+        }
+        None => {}
+    }
     let limits = Limits {
         metering: if arguments.no_fuel { Metering::Deadline } else { Metering::Fuel },
         fuel: arguments.fuel.unwrap_or(defaults.fuel),

@@ -60,7 +60,7 @@ pub(crate) fn shell(arguments: &ShellArguments) -> Result<ExitCode> {
     };
     let limits =
         Limits { wall: SESSION, fuel: u64::MAX, output_bytes: SESSION_OUTPUT_BYTES, ..Limits::default() };
-    let spec = run::spec(&arguments.sandbox, &limits)?;
+    let spec = run::spec(&arguments.sandbox, None, &limits)?;
     let use_of_terminal = if desk.is_some() { Terminal::Edited } else { Terminal::LeftAlone };
     let ready = Ready::new(&spec, exec, arguments.sandbox.wall, use_of_terminal)?;
     ready.run(async |running: Running, _: &Wall| {

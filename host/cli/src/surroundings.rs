@@ -21,6 +21,31 @@ pub(crate) fn cache_dir() -> Result<PathBuf> {
     Ok(caches.join("sandpiper"))
 }
 
+/// Where worktrees are made: `SANDPIPER_WORKTREES`, else `sandpiper/worktrees` in the user's data folder
+/// (`XDG_DATA_HOME` or `~/.local/share`, `~/Library/Application Support`, `%LOCALAPPDATA%`). It is no cache:
+/// there is work in it.
+pub(crate) fn worktree_root() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("SANDPIPER_WORKTREES").filter(|path| !path.is_empty()) {
+        return std::path::absolute(&path)
+            .with_context(|| format!("cannot use SANDPIPER_WORKTREES={}", path.display()));
+    }
+    let data = dirs::data_local_dir().ok_or_else(|| Hinted {
+        message: "the user has no home directory to keep worktrees in".to_owned(),
+        hint: "name a folder with SANDPIPER_WORKTREES, or --root".to_owned(),
+    })?;
+    Ok(data.join("sandpiper").join("worktrees"))
+}
+
+/// The working directory.
+pub(crate) fn directory() -> Result<PathBuf> {
+    std::env::current_dir().context("cannot find the working directory")
+}
+
+/// This program.
+pub(crate) fn program() -> Result<PathBuf> {
+    std::env::current_exe().context("cannot find this program's file")
+}
+
 /// The variables that `--env` names: `K=V` as it is, `K` with the host's value.
 pub(crate) fn variables(given: &[String]) -> Result<Vec<(String, String)>> {
     given.iter().map(|text| variable(text)).collect()

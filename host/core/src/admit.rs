@@ -1,6 +1,6 @@
 //! The gate before a backend: everything a spec asks for is enforced, or refused here.
 
-use crate::{Access, Clock, Exec, Image, Limits, Metering, Spec, SpecError};
+use crate::{Access, Clock, Exec, GitDirectory, Image, Limits, Metering, Spec, SpecError};
 
 /// What a backend can enforce and offer for an image. The default offers nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub struct Capabilities {
     pub mounts: bool,
     /// Mounts a directory inside of another mount, which then is hidden there.
     pub nested_mounts: bool,
+    /// Hides git's own directory in a mount.
+    pub hidden_git: bool,
     /// Counts the bytes that are written to mounts.
     pub disk_bytes: bool,
     /// Counts the files that are made in mounts.
@@ -72,11 +74,13 @@ pub fn admit(spec: Spec, backend: &str, capabilities: Capabilities) -> Result<Ad
         processes: _,
         output_bytes: _,
     } = limits;
+    let hides_git = mounts.iter().any(|mount| mount.git == GitDirectory::Hidden);
     let writable = mounts.iter().any(|mount| mount.access == Access::ReadWrite);
     let nested = mounts.iter().any(|inner| mounts.iter().any(|outer| inner.guest.is_below(&outer.guest)));
     let asked = [
         ("mounts", !mounts.is_empty() && !capabilities.mounts),
         ("mounts", nested && !capabilities.nested_mounts),
+        ("mounts.git", hides_git && !capabilities.hidden_git),
         // Without a writable mount there is nothing to count.
         ("disk_bytes", writable && !capabilities.disk_bytes),
         ("files", writable && !capabilities.files),
@@ -168,6 +172,7 @@ mod tests {
     const EVERYTHING: Capabilities = Capabilities {
         mounts: true,
         nested_mounts: true,
+        hidden_git: true,
         disk_bytes: true,
         files: true,
         fuel: true,
@@ -195,6 +200,11 @@ mod tests {
     fn what_a_backend_lacks_is_refused_by_name() {
         let read_only = mounting(&[("/w", Access::ReadOnly)]);
         is_refused("mounts", read_only, Capabilities { mounts: false, ..EVERYTHING });
+        let hiding = Spec {
+            mounts: vec![Mount::new("/h", "/w", Access::ReadOnly).unwrap().hiding_git()],
+            ..Spec::default()
+        };
+        is_refused("mounts.git", hiding, Capabilities { hidden_git: false, ..EVERYTHING });
         is_refused("fuel", Spec::default(), Capabilities { fuel: false, ..EVERYTHING });
         let seeded = Spec { seed: Some(1), ..Spec::default() };
         is_refused("seed", seeded, Capabilities { seed: false, ..EVERYTHING });

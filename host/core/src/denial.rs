@@ -28,6 +28,8 @@ pub enum DenialReason {
     Rights,
     /// A name that means a device or a stream on the host's platform.
     ReservedName,
+    /// A name of git's own directory where it is hidden.
+    GitDirectory,
     /// Memory limit.
     MemoryLimit,
     /// Table limit.

@@ -33,4 +33,4 @@ pub use limits::{Limits, LimitsError, Metering};
 pub use outcome::{Captured, Event, Outcome, ProcessUsage, Stream, Usage};
 pub use run::{collect, run};
 pub use size::{ParseSizeError, parse_size};
-pub use spec::{Access, Clock, GuestPath, GuestPathError, Image, Mount, Spec, SpecError};
+pub use spec::{Access, Clock, GitDirectory, GuestPath, GuestPathError, Image, Mount, Spec, SpecError};

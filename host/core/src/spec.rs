@@ -85,6 +85,9 @@ pub struct Mount {
     pub guest: GuestPath,
     /// What the guest may do in it.
     pub access: Access,
+    /// Whether the guest sees git's own directory in it.
+    #[serde(default)]
+    pub git: GitDirectory,
 }
 
 impl Mount {
@@ -93,7 +96,14 @@ impl Mount {
     /// # Errors
     /// [`GuestPathError`] when `guest` is not a plain absolute path.
     pub fn new(host: impl Into<PathBuf>, guest: &str, access: Access) -> Result<Self, GuestPathError> {
-        Ok(Self { host: host.into(), guest: guest.parse()?, access })
+        Ok(Self { host: host.into(), guest: guest.parse()?, access, git: GitDirectory::Shown })
+    }
+
+    /// The same mount without git's own directory, for a working tree whose repository the guest is not
+    /// to reach: what `.git` holds, the host's git may later obey.
+    #[must_use]
+    pub fn hiding_git(self) -> Self {
+        Self { git: GitDirectory::Hidden, ..self }
     }
 }
 
@@ -105,6 +115,18 @@ pub enum Access {
     ReadOnly,
     /// Read and write.
     ReadWrite,
+}
+
+/// Whether a guest sees git's own directory, or the file in its place, in a mount.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GitDirectory {
+    /// As any other name.
+    #[default]
+    Shown,
+    /// No name that means `.git` on any file system ([`crate::is_git_directory_name`]) is listed, opened,
+    /// made, renamed or removed, at any depth: the calls fail with `PERM`.
+    Hidden,
 }
 
 /// An absolute guest path without `.`, `..`, empty components or NUL, not `/` itself.

@@ -376,6 +376,7 @@ fn capabilities(kind: Kind) -> Capabilities {
     Capabilities {
         mounts: true,
         nested_mounts: by_kernel,
+        hidden_git: by_kernel,
         disk_bytes: by_kernel,
         files: by_kernel,
         fuel: true,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use sandpiper_core::{Access, Clock, Control, GuestPath, Limits, Metering, Mount, Spec, Stdin};
+use sandpiper_core::{Access, Clock, Control, GitDirectory, GuestPath, Limits, Metering, Mount, Spec, Stdin};
 use sandpiper_kernel::{Process, SystemTree, World};
 use tokio::sync::mpsc;
 use wasmtime::{Instance, Module, Store, Val};
@@ -54,7 +54,12 @@ pub async fn snapshot(wasm: &[u8], files: &Path) -> Result<Vec<u8>, SnapshotErro
     let module = Module::new(&engine, &instrumented).map_err(module_error)?;
     let (events, mut output) = mpsc::channel(1 << 10);
     let spec = Spec {
-        mounts: vec![Mount { host: files.to_owned(), guest: guest_path(FILES), access: Access::ReadOnly }],
+        mounts: vec![Mount {
+            host: files.to_owned(),
+            guest: guest_path(FILES),
+            access: Access::ReadOnly,
+            git: GitDirectory::Shown,
+        }],
         limits: Limits { memory_bytes: 1 << 30, ..Limits::default() },
         clock: Clock::Virtual { start_ns: START_NS },
         seed: Some(0),

@@ -38,7 +38,9 @@ impl Listing {
     pub(crate) fn read(view: &View<'_>, place: &Place) -> Attempt<Self> {
         let charge = Charge { budgets: Arc::clone(view.world.budgets()), bytes: 0 };
         let mut listing = Self { entries: Vec::new(), charge };
-        place.directory.list(view, &mut |entry| listing.push(entry))?;
+        place.directory.list(view, &mut |entry| {
+            if view.world.namespace().hides(place, &entry.name) { Ok(()) } else { listing.push(entry) }
+        })?;
         for name in view.world.namespace().names(place) {
             match listing.entries.iter_mut().find(|entry| *entry.name == *name.as_bytes()) {
                 Some(entry) => entry.kind = FileKind::Directory,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{fmt, io};
 
-use sandpiper_core::{Access, Denial, DenialLog, DenialReason, Error, GuestPath, Spec};
+use sandpiper_core::{Access, Denial, DenialLog, DenialReason, Error, GitDirectory, GuestPath, Spec};
 
 use crate::Errno;
 use crate::abi::FileKind;
@@ -77,6 +77,9 @@ impl World {
                 source,
             })?;
             namespace.add(&mount.guest, Directory::Host(Arc::new(directory)), mount.access);
+            if mount.git == GitDirectory::Hidden {
+                namespace.hide_git_in_last();
+            }
         }
         let mut world = Self {
             system,

@@ -53,10 +53,10 @@ pub(crate) fn is_linked(administration: &Path, path: &Path) -> bool {
     let file = path.join(".git");
     let is_file = fs::symlink_metadata(&file).is_ok_and(|metadata| metadata.is_file());
     let text = fs::read(&file).unwrap_or_default();
-    is_file
-        && text
-            .strip_prefix(b"gitdir: ")
-            .is_some_and(|text| text.trim_ascii_end() == administration.as_os_str().as_encoded_bytes())
+    let entries = fs::read_dir(path).map_or(0, Iterator::count);
+    let Ok(whole) = path_text(administration).map(|text| format!("gitdir: {text}\n")) else { return false };
+    // Killed while it was being written, it is the beginning of it, and all that there is.
+    is_file && (text == whole.as_bytes() || whole.as_bytes().starts_with(&text) && entries == 1)
 }
 
 /// Keeps git from pruning the worktree, and says why.

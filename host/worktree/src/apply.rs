@@ -6,11 +6,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use git2::build::CheckoutBuilder;
-use git2::{Delta, Diff, FileMode, Index, IndexEntry, IndexTime, MergeOptions, ObjectType, Oid, Repository};
+use git2::{Delta, Diff, FileMode, Index, IndexEntry, IndexTime, MergeOptions, Oid, Repository};
 use serde::Serialize;
 
 use crate::error::{At, Trying};
+use crate::place::Placing;
 use crate::{Conflict, Worktree, WorktreeError, conflicts, snapshot, update};
 
 /// What was brought into the checkout.
@@ -52,7 +52,9 @@ impl Worktree<'_> {
             return Err(WorktreeError::Conflicts { conflicts: found });
         }
         let merged = index.write_tree_to(repository).trying("write the merged tree")?;
-        write(repository, checkout, ours.id(), merged, &changed)
+        let (placing, applied) = self.stage(ours.id(), merged, &changed)?;
+        placing.place()?;
+        Ok(applied)
     }
 
     /// The files that the worktree began with: its base, or that with the user's changes.
@@ -65,6 +67,36 @@ impl Worktree<'_> {
             }
             None => crate::checkout::empty_tree(repository),
         }
+    }
+
+    /// Prepares what changes in the checkout.
+    fn stage(
+        &self,
+        before: Oid,
+        after: Oid,
+        changed: &[PathBuf],
+    ) -> Result<(Placing<'_>, Applied), WorktreeError> {
+        let repository = &self.worktrees.repository;
+        let trees = [before, after].map(|oid| repository.find_tree(oid).trying("read a tree"));
+        let [old, new] = trees;
+        let (old, new) = (old?, new?);
+        let diff = repository.diff_tree_to_tree(Some(&old), Some(&new), None).trying("compare the files")?;
+        let (mut written, mut deleted) = (Vec::new(), Vec::new());
+        for delta in diff.deltas() {
+            let path = paths(&delta).next_back().unwrap_or_default();
+            if delta.status() == Delta::Deleted { deleted.push(path) } else { written.push(path) }
+        }
+        update::check_filters(repository, &written)?;
+        let named =
+            |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
+        let (wrote, removed) = (named(&written), named(&deleted));
+        let unchanged = named(changed)
+            .into_iter()
+            .filter(|path| !wrote.contains(path) && !removed.contains(path))
+            .collect();
+        let applied = Applied { written: wrote, deleted: removed, unchanged };
+        let placing = Placing::stage(repository, after, written, deleted, self.held.directory())?;
+        Ok((placing, applied))
     }
 
     /// The base with the user's version of each file that the worktree changed.
@@ -135,59 +167,6 @@ fn version(repository: &Repository, checkout: &Path, path: &Path) -> Result<Vers
     let mode =
         if crate::platform::is_executable(&metadata) { FileMode::BlobExecutable } else { FileMode::Blob };
     Ok(Version::File(mode, oid))
-}
-
-fn write(
-    repository: &Repository,
-    checkout: &Path,
-    before: Oid,
-    after: Oid,
-    changed: &[PathBuf],
-) -> Result<Applied, WorktreeError> {
-    let trees = [before, after].map(|oid| repository.find_tree(oid).trying("read a tree"));
-    let [old, new] = trees;
-    let (old, new) = (old?, new?);
-    let diff = repository.diff_tree_to_tree(Some(&old), Some(&new), None).trying("compare the files")?;
-    let mut applied = Applied::default();
-    let mut builder = CheckoutBuilder::new();
-    builder.force().update_index(false).disable_pathspec_match(true);
-    let mut deleted = Vec::new();
-    for delta in diff.deltas() {
-        let path = paths(&delta).next_back().unwrap_or_default();
-        if delta.status() == Delta::Deleted {
-            applied.deleted.push(path.display().to_string());
-            deleted.push(path);
-        } else {
-            applied.written.push(path.display().to_string());
-            builder.path(path.as_path());
-        }
-    }
-    applied.unchanged = changed
-        .iter()
-        .map(|path| path.display().to_string())
-        .filter(|path| !applied.written.contains(path) && !applied.deleted.contains(path))
-        .collect();
-    for path in &deleted {
-        delete(checkout, path)?;
-    }
-    if !applied.written.is_empty() {
-        let object = repository.find_object(after, Some(ObjectType::Tree)).trying("read a tree")?;
-        update::retry_locked(|| repository.checkout_tree(&object, Some(&mut builder)))
-            .trying("write the files")?;
-    }
-    Ok(applied)
-}
-
-/// Deletes a file, and the directories that it leaves empty.
-fn delete(checkout: &Path, path: &Path) -> Result<(), WorktreeError> {
-    let whole = checkout.join(path);
-    fs::remove_file(&whole).at("delete", &whole)?;
-    for directory in path.ancestors().skip(1).filter(|directory| !directory.as_os_str().is_empty()) {
-        if fs::remove_dir(checkout.join(directory)).is_err() {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// The files that differ, each once.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::error::Trying;
 use crate::remove::has_reference;
-use crate::{Id, Remove, State, Worktree, WorktreeError, Worktrees, administration};
+use crate::{Id, Remove, State, Worktree, WorktreeError, Worktrees, administration, pending};
 
 /// What is pruned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,11 +169,18 @@ impl Worktree<'_> {
                 done.push(Collected::done(id, "unlocked: the process that used it is gone"));
             }
         }
-        for name in ["index.lock", "HEAD.lock"] {
-            let lock = administration.join(name);
+        let common = self.worktrees.repository.commondir();
+        // The worktree is this process's, and so are its locks.
+        let locks = ["index.lock", "HEAD.lock"].map(|name| administration.join(name));
+        let branch_lock = common.join(format!("{}.lock", id.branch_ref()));
+        for lock in locks.into_iter().chain([branch_lock]) {
             if lock.exists() && fs::remove_file(&lock).is_ok() {
+                let name = lock.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 done.push(Collected::done(id, format!("removed {name}, which a process had left")));
             }
+        }
+        if let Some(what) = pending::recover(self.held.directory())? {
+            done.push(Collected::done(id, what));
         }
         if self.path().is_dir()
             && !has_reference(&self.worktrees.repository, &id.branch_ref())

@@ -10,6 +10,8 @@ use std::path::Path;
 use git2::build::CheckoutBuilder;
 use git2::{ErrorCode, ObjectType, Oid, Repository};
 
+use serde::{Deserialize, Serialize};
+
 use crate::checkout::{Kind, Listing, write_files, write_index};
 use crate::conversion::Conversion;
 use crate::error::{At, Trying};
@@ -17,7 +19,7 @@ use crate::record::{Held, now_seconds};
 use crate::{Id, Progress, Record, State, Worktree, WorktreeError, Worktrees, administration, snapshot};
 
 /// What a new worktree begins with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Create {
     /// A commit, by any name that git has for it; `HEAD` of the user's checkout if none.
     pub base: Option<String>,
@@ -121,7 +123,11 @@ impl Worktrees {
         held.forget()
     }
 
+    /// Deletes a reference of a worktree that this process holds, or of the trash.
     pub(crate) fn delete_reference(&self, name: &str) -> Result<(), WorktreeError> {
+        // Nobody else locks these, so that a lock is of a process that was killed.
+        let lock = self.repository.commondir().join(format!("{name}.lock"));
+        let _ = fs::remove_file(lock);
         match self.repository.find_reference(name) {
             Ok(mut reference) => reference.delete().trying("delete a reference"),
             Err(err) if err.code() == ErrorCode::NotFound => Ok(()),

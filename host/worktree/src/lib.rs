@@ -17,7 +17,9 @@
 //! ```
 
 mod administration;
+pub mod agent;
 mod apply;
+mod changes;
 mod checkout;
 mod collect;
 mod commit;
@@ -25,9 +27,12 @@ mod conflicts;
 mod conversion;
 mod create;
 mod error;
+mod export;
 mod id;
 mod list;
 mod merge;
+mod pending;
+mod place;
 mod platform;
 mod record;
 mod remove;
@@ -36,6 +41,7 @@ mod update;
 mod worktrees;
 
 pub use apply::Applied;
+pub use changes::{ChangedFile, Changes};
 pub use checkout::Progress;
 pub use collect::{Collect, Collected};
 pub use commit::Commit;

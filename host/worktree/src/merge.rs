@@ -72,7 +72,8 @@ impl Worktree<'_> {
         let before = ours.as_ref().map(Commit::id);
         if before != Some(after) {
             let message = format!("merge {}: {}", self.record().id.branch(), log_words(kind));
-            update::move_branch(repository, &reference, before, after, &message)?;
+            let moved = update::Move { reference: &reference, before, after, message: &message };
+            update::move_branch(repository, moved, self.held.directory())?;
         }
         Ok(Merged { branch, before: before.map(|oid| oid.to_string()), after: after.to_string(), kind })
     }

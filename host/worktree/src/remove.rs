@@ -167,7 +167,8 @@ impl Worktree<'_> {
         let mut seconds = now_seconds();
         let name = loop {
             let name = format!("{TRASH}{}/{}/{seconds}", id.task(), id.run());
-            if !has_reference(repository, &name) {
+            let is_locked = repository.commondir().join(format!("{name}.lock")).exists();
+            if !is_locked && !has_reference(repository, &name) {
                 break name;
             }
             seconds += 1;

@@ -1,31 +1,41 @@
 //! Moving a branch, with the checkout that it may be checked out in.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use git2::build::CheckoutBuilder;
-use git2::{AttrCheckFlags, ErrorCode, Oid, Repository, Status, StatusOptions};
+use git2::{AttrCheckFlags, Delta, ErrorCode, Oid, Repository, Status, StatusOptions, Tree};
 
 use crate::WorktreeError;
 use crate::error::Trying;
+use crate::pending::Pending;
+use crate::place::Placing;
 
 /// How long another git command may hold the index.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Where a branch is to move.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Move<'a> {
+    pub(crate) reference: &'a str,
+    pub(crate) before: Option<Oid>,
+    pub(crate) after: Oid,
+    /// For the branch's log.
+    pub(crate) message: &'a str,
+}
+
 /// Moves a branch from one commit to another. Where it is checked out, the files that differ are
-/// updated first.
+/// updated first. `scratch` is the worktree's record, where what is begun is noted.
 ///
 /// # Errors
 /// [`WorktreeError::Dirty`] when one of these files has changes, [`WorktreeError::Unsupported`] when the
 /// branch is checked out in another worktree than the user's; nothing is changed then.
 pub(crate) fn move_branch(
     repository: &Repository,
-    reference: &str,
-    before: Option<Oid>,
-    after: Oid,
-    message: &str,
+    moved: Move<'_>,
+    scratch: &Path,
 ) -> Result<(), WorktreeError> {
+    let Move { reference, before, after, message } = moved;
     let is_here = head_of(repository.path()).as_deref() == Some(reference) && repository.workdir().is_some();
     if !is_here && let Some(other) = checked_out_elsewhere(repository, reference) {
         return Err(WorktreeError::Unsupported {
@@ -33,9 +43,8 @@ pub(crate) fn move_branch(
             reason: format!("it is checked out by {other}; merge from there"),
         });
     }
-    if is_here {
-        update_checkout(repository, before, after)?;
-    }
+    // Until the branch has moved.
+    let _pending = if is_here { Some(update_checkout(repository, &moved, scratch)?) } else { None };
     match before {
         Some(before) => repository.reference_matching(reference, after, true, before, message),
         None => repository.reference(reference, after, false, message),
@@ -44,20 +53,25 @@ pub(crate) fn move_branch(
     .trying("move the branch")
 }
 
-fn update_checkout(repository: &Repository, before: Option<Oid>, after: Oid) -> Result<(), WorktreeError> {
-    let changed = changed_paths(repository, before, after)?;
-    check_clean(repository, &changed)?;
-    check_filters(repository, &changed)?;
-    let target = repository.find_object(after, None).trying("read the merged commit")?;
-    retry_locked(|| {
-        let mut builder = CheckoutBuilder::new();
-        builder.safe().overwrite_ignored(false);
-        repository.checkout_tree(&target, Some(&mut builder))
-    })
-    .map_err(|source| match source.code() {
-        ErrorCode::Conflict => WorktreeError::Dirty { paths: vec![source.message().to_owned()] },
-        _ => WorktreeError::Git { action: "update the checkout", source },
-    })
+fn update_checkout(
+    repository: &Repository,
+    moved: &Move<'_>,
+    scratch: &Path,
+) -> Result<Pending, WorktreeError> {
+    let Move { reference, before, after, .. } = *moved;
+    let tree = |oid| repository.find_commit(oid).and_then(|commit| commit.tree()).trying("read a commit");
+    let (before, after) = (before.map(tree).transpose()?, tree(after)?);
+    let (written, deleted) = changed_paths(repository, before.as_ref(), &after)?;
+    let changed = written.iter().chain(&deleted).map(|path| crate::platform::name(path)).collect();
+    check_clean(repository, &changed, before.as_ref(), &after)?;
+    check_filters(repository, &written)?;
+    let placing = Placing::stage(repository, after.id(), written, deleted, scratch)?;
+    let locks = ["index.lock".into(), "HEAD.lock".into(), format!("{reference}.lock")];
+    let locks = locks.map(|name| repository.path().join(name)).into();
+    let pending = Pending::begin(scratch, "the merge was interrupted; it can be made again", locks)?;
+    placing.place()?;
+    placing.note_in_index()?;
+    Ok(pending)
 }
 
 /// Tries again while another process has the index locked.
@@ -75,36 +89,81 @@ pub(crate) fn retry_locked<T>(mut work: impl FnMut() -> Result<T, git2::Error>) 
     }
 }
 
-/// The files that differ between two commits, by the bytes of their paths.
+/// The files of a commit that differ from those of another, and those that it has not.
 fn changed_paths(
     repository: &Repository,
-    before: Option<Oid>,
-    after: Oid,
-) -> Result<HashSet<Vec<u8>>, WorktreeError> {
-    let tree = |oid| repository.find_commit(oid).and_then(|commit| commit.tree()).trying("read a commit");
-    let (before, after) = (before.map(tree).transpose()?, tree(after)?);
-    let diff =
-        repository.diff_tree_to_tree(before.as_ref(), Some(&after), None).trying("compare the commits")?;
-    Ok(diff
-        .deltas()
-        .flat_map(|delta| [delta.old_file().path_bytes(), delta.new_file().path_bytes()])
-        .flatten()
-        .map(<[u8]>::to_vec)
-        .collect())
+    before: Option<&Tree<'_>>,
+    after: &Tree<'_>,
+) -> Result<(Vec<PathBuf>, Vec<PathBuf>), WorktreeError> {
+    let diff = repository.diff_tree_to_tree(before, Some(after), None).trying("compare the commits")?;
+    let (mut written, mut deleted) = (Vec::new(), Vec::new());
+    for delta in diff.deltas() {
+        match (delta.status(), delta.new_file().path_bytes(), delta.old_file().path_bytes()) {
+            (Delta::Deleted, _, Some(path)) => deleted.push(crate::platform::path(path)),
+            (_, Some(path), _) => written.push(crate::platform::path(path)),
+            _ => {}
+        }
+    }
+    Ok((written, deleted))
 }
 
-fn check_clean(repository: &Repository, changed: &HashSet<Vec<u8>>) -> Result<(), WorktreeError> {
+/// A file that is already as it is to be, because an earlier attempt was interrupted, is no obstacle.
+fn check_clean(
+    repository: &Repository,
+    changed: &HashSet<Vec<u8>>,
+    before: Option<&Tree<'_>>,
+    after: &Tree<'_>,
+) -> Result<(), WorktreeError> {
     let mut options = StatusOptions::new();
     options.include_untracked(true).recurse_untracked_dirs(true).include_ignored(false).update_index(false);
     let statuses = repository.statuses(Some(&mut options)).trying("read the checkout's changes")?;
     let mut paths = Vec::new();
     for entry in &statuses {
         let path = entry.path_bytes();
-        if entry.status() != Status::CURRENT && (changed.contains(path) || in_the_way(path, changed)) {
+        let concerns =
+            changed.contains(path) && !is_as_in(repository, after, path)? || in_the_way(path, changed);
+        if entry.status() != Status::CURRENT && concerns {
             paths.push(String::from_utf8_lossy(path).into_owned());
         }
     }
+    // Files that git is told to ignore are in no status.
+    for path in changed {
+        let file = crate::platform::path(path);
+        let is_new = before.is_none_or(|before| before.get_path(&file).is_err());
+        let shown = String::from_utf8_lossy(path).into_owned();
+        if is_new
+            && is_there(repository, &file)
+            && !is_as_in(repository, after, path)?
+            && !paths.contains(&shown)
+        {
+            paths.push(shown);
+        }
+    }
     if paths.is_empty() { Ok(()) } else { Err(WorktreeError::Dirty { paths }) }
+}
+
+fn is_there(repository: &Repository, path: &Path) -> bool {
+    let file = repository.workdir().and_then(|checkout| std::fs::symlink_metadata(checkout.join(path)).ok());
+    file.is_some_and(|metadata| !metadata.is_dir())
+}
+
+/// Whether the checkout's file has the content of a tree's, or both have none.
+fn is_as_in(repository: &Repository, tree: &Tree<'_>, path: &[u8]) -> Result<bool, WorktreeError> {
+    let path = crate::platform::path(path);
+    let wanted = match tree.get_path(&path) {
+        Ok(entry) => Some(entry.id()),
+        Err(err) if err.code() == ErrorCode::NotFound => None,
+        Err(source) => return Err(WorktreeError::Git { action: "read a tree", source }),
+    };
+    let Some(checkout) = repository.workdir() else { return Ok(false) };
+    let there = match std::fs::symlink_metadata(checkout.join(&path)) {
+        Ok(metadata) if metadata.is_file() => {
+            Some(repository.blob_path(&checkout.join(&path)).trying("write an object")?)
+        }
+        Ok(_) => return Ok(false),
+        Err(_) => None,
+    };
+    Ok(wanted == there)
 }
 
 /// Whether a file stands where a directory is to be.
@@ -113,11 +172,10 @@ fn in_the_way(path: &[u8], changed: &HashSet<Vec<u8>>) -> bool {
 }
 
 /// Files with a filter would be written as they are in the repository, because no filter is run.
-fn check_filters(repository: &Repository, changed: &HashSet<Vec<u8>>) -> Result<(), WorktreeError> {
-    for path in changed {
-        let path = crate::platform::path(path);
+pub(crate) fn check_filters(repository: &Repository, written: &[PathBuf]) -> Result<(), WorktreeError> {
+    for path in written {
         let filter = repository
-            .get_attr_bytes(&path, "filter", AttrCheckFlags::FILE_THEN_INDEX)
+            .get_attr_bytes(path, "filter", AttrCheckFlags::FILE_THEN_INDEX)
             .trying("read the attributes")?;
         if filter.is_some_and(|filter| !filter.is_empty() && !filter.starts_with(b"[internal]")) {
             return Err(WorktreeError::Unsupported {

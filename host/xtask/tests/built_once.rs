@@ -1,4 +1,5 @@
 //! The engine takes minutes to compile: the command and the tests are to use one build of it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 use std::collections::BTreeSet;
 use std::process::Command;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 
-use sandpiper_core::{Access, GuestPath};
+use sandpiper_core::{Access, GitDirectory, GuestPath, is_git_directory_name};
 
 use crate::Errno;
 use crate::fault::{Attempt, Failure};
@@ -31,6 +31,7 @@ pub(crate) struct Namespace {
 #[derive(Debug)]
 pub(crate) struct Mount {
     pub(crate) access: Access,
+    git: GitDirectory,
     root: Directory,
     point: PointId,
     /// Directories of this mount that other mounts cover, and those above them: known by identity,
@@ -78,7 +79,13 @@ impl Place {
 impl Namespace {
     /// A table with `root` at `/`, read-only.
     pub(crate) fn new(root: Directory) -> Self {
-        let mount = Mount { access: Access::ReadOnly, root, point: ROOT_POINT, pins: Vec::new() };
+        let mount = Mount {
+            access: Access::ReadOnly,
+            git: GitDirectory::Shown,
+            root,
+            point: ROOT_POINT,
+            pins: Vec::new(),
+        };
         let point = Point { path: String::new(), mount: Some(ROOT_MOUNT), children: Vec::new() };
         Self { mounts: vec![mount], points: vec![point] }
     }
@@ -93,10 +100,23 @@ impl Namespace {
             };
         }
         let id = self.mounts.len();
-        self.mounts.push(Mount { access, root, point, pins: Vec::new() });
+        self.mounts.push(Mount { access, git: GitDirectory::Shown, root, point, pins: Vec::new() });
         if let Some(point) = self.points.get_mut(point) {
             point.mount = Some(id);
         }
+    }
+
+    /// Hides git's own directory in the mount that was added last.
+    pub(crate) fn hide_git_in_last(&mut self) {
+        if let Some(mount) = self.mounts.last_mut() {
+            mount.git = GitDirectory::Hidden;
+        }
+    }
+
+    /// Whether a name is hidden in a directory.
+    pub(crate) fn hides(&self, place: &Place, name: &[u8]) -> bool {
+        let hidden = self.mount(place.mount).is_some_and(|mount| mount.git == GitDirectory::Hidden);
+        hidden && is_git_directory_name(name)
     }
 
     /// Finds the directories that mounts cover in other host mounts. Called once, after the last

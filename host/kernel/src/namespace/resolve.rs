@@ -248,6 +248,10 @@ impl Walk<'_, '_> {
             let path = self.place.join(name);
             return Err(Failure::denied(Errno::INVAL, DenialReason::ReservedName).on(|| path));
         }
+        if self.namespace.hides(&self.place, name.as_bytes()) {
+            let path = self.place.join(name);
+            return Err(Failure::denied(Errno::PERM, DenialReason::GitDirectory).on(|| path));
+        }
         Ok(())
     }
 }

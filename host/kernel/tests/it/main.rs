@@ -10,6 +10,7 @@ mod directories;
 mod files;
 mod fuzz;
 mod guest;
+mod hidden_git;
 mod host;
 mod hostile;
 mod mounts;

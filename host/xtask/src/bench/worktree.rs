@@ -9,13 +9,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use sandpiper::worktree::{Create, Id, Remove, Worktrees};
+use sandpiper::worktree::{Create, Id, Worktrees};
 
 use super::samples::{Samples, print_row};
 
 const SIZES: [(usize, usize); 3] = [(1_000, 30), (10_000, 15), (100_000, 5)];
-/// Turns that are not counted.
-const WARM_UP: usize = 1;
 const AT_ONCE: usize = 32;
 
 pub(crate) fn worktree() -> Result<()> {
@@ -35,25 +33,24 @@ pub(crate) fn worktree() -> Result<()> {
 fn compare(repository: &Repository, files: usize, turns: usize) -> Result<()> {
     let [mut git, mut ours, mut git_status, mut our_status] = [(); 4].map(|()| Samples::default());
     let worktrees = Worktrees::open(&repository.path(), &repository.root())?;
-    for turn in 0..turns + WARM_UP {
-        let theirs = repository.folder.join("git");
-        let path = theirs.display().to_string();
-        let git_time = timed(|| repository.git(&["worktree", "add", "--quiet", "-b", "git", &path]))?;
+    // None is removed before all are made: ext4 takes long to create files where some were just deleted.
+    // The first is not counted.
+    for turn in 0..=turns {
+        let theirs = repository.folder.join(format!("git-{turn}"));
+        let (path, branch) = (theirs.display().to_string(), format!("git-{turn}"));
+        let git_time = timed(|| repository.git(&["worktree", "add", "--quiet", "-b", &branch, &path]))?;
         let git_status_time = timed(|| clean(&theirs))?;
         let id = Id::new("bench", &turn.to_string())?;
         let start = Instant::now();
         let worktree = worktrees.create(&id, &Create::default(), &mut |_| {})?;
         let our_time = start.elapsed();
         let our_status_time = timed(|| clean(worktree.path()))?;
-        if turn >= WARM_UP {
+        if turn > 0 {
             git.push(git_time);
             ours.push(our_time);
             git_status.push(git_status_time);
             our_status.push(our_status_time);
         }
-        worktree.remove(Remove::default())?;
-        repository.git(&["worktree", "remove", "--force", &path])?;
-        repository.git(&["branch", "--quiet", "-D", "git"])?;
     }
     println!("{files} files, {turns} turns of each, in turn");
     print_row("git worktree add", &git, &git);
