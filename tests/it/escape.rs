@@ -10,6 +10,8 @@ mod command_line;
 mod races;
 mod reuse;
 mod stacks;
+#[cfg(unix)]
+mod worktrees;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

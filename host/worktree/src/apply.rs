@@ -6,11 +6,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use git2::{Delta, Diff, FileMode, Index, IndexEntry, IndexTime, MergeOptions, Oid, Repository};
+use git2::{Delta, Diff, FileMode, Index, MergeOptions, Oid, Repository};
 use serde::Serialize;
 
+use crate::checkout::Stat;
 use crate::error::{At, Trying};
-use crate::place::Placing;
+use crate::place::{Placing, index_entry};
 use crate::{Conflict, Worktree, WorktreeError, conflicts, snapshot, update};
 
 /// What was brought into the checkout.
@@ -124,7 +125,7 @@ impl Worktree<'_> {
             return Err(WorktreeError::Conflicts { conflicts: blocked });
         }
         for (path, mode, oid) in present {
-            index.add(&entry(path, mode, oid)).trying("make an index")?;
+            index.add(&index_entry(path, u32::from(mode), oid, Stat::default())).trying("make an index")?;
         }
         index.write_tree_to(repository).trying("write the checkout's files as objects")
     }
@@ -186,21 +187,4 @@ fn changes(repository: &Repository, before: Oid, after: Oid) -> Result<Vec<PathB
 fn paths(delta: &git2::DiffDelta<'_>) -> impl DoubleEndedIterator<Item = PathBuf> + use<> {
     let paths = [delta.old_file().path_bytes(), delta.new_file().path_bytes()];
     paths.map(|path| path.map(crate::platform::path)).into_iter().flatten()
-}
-
-fn entry(path: &Path, mode: FileMode, oid: Oid) -> IndexEntry {
-    IndexEntry {
-        ctime: IndexTime::new(0, 0),
-        mtime: IndexTime::new(0, 0),
-        dev: 0,
-        ino: 0,
-        mode: u32::from(mode),
-        uid: 0,
-        gid: 0,
-        file_size: 0,
-        id: oid,
-        flags: 0,
-        flags_extended: 0,
-        path: crate::platform::name(path),
-    }
 }

@@ -55,7 +55,10 @@ impl Worktrees {
     pub fn repair(&self) -> Result<Vec<Collected>, WorktreeError> {
         let mut done = Vec::new();
         for id in self.records.ids()? {
-            if let Some(worktree) = self.hold_free(&id)? {
+            if self.needs_repair(&id)?
+                && self.records.is_free(&id)
+                && let Some(worktree) = self.hold_free(&id)?
+            {
                 done.extend(self.repair_one(worktree)?.1);
             }
         }
@@ -95,6 +98,24 @@ impl Worktrees {
         done.extend(self.unrecorded()?);
         self.records.sweep()?;
         Ok(done)
+    }
+
+    /// Whether there are traces of something that was interrupted, or that goes on: told without taking the
+    /// worktree from whoever wants it.
+    fn needs_repair(&self, id: &Id) -> Result<bool, WorktreeError> {
+        let Some(record) = self.records.read(id)? else { return Ok(false) };
+        let common = self.repository.commondir();
+        let administration = administration::directory(common, id);
+        let left = [
+            administration.join("index.lock"),
+            administration.join("HEAD.lock"),
+            common.join(format!("{}.lock", id.branch_ref())),
+            pending::note_of(&self.records.directory(id)),
+        ];
+        Ok(record.state != State::Ready
+            || administration::is_locked(&administration)
+            || !administration.is_dir() && record.path.is_dir()
+            || left.iter().any(|left| left.exists()))
     }
 
     fn hold_free(&self, id: &Id) -> Result<Option<Worktree<'_>>, WorktreeError> {

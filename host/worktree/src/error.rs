@@ -88,6 +88,12 @@ pub enum WorktreeError {
         /// The files, relative to the checkout.
         paths: Vec<String>,
     },
+    /// Somebody moved the branch meanwhile; nothing was changed.
+    #[error("the branch {branch} was moved by somebody else meanwhile; try again")]
+    Moved {
+        /// The branch.
+        branch: String,
+    },
     /// There is nothing to commit.
     #[error("the worktree {id} has no changes to commit")]
     NothingToCommit {

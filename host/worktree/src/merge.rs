@@ -56,7 +56,20 @@ impl Worktree<'_> {
     /// [`WorktreeError::Conflicts`] and [`WorktreeError::Dirty`], with nothing changed;
     /// [`WorktreeError::Unsupported`] for a branch that is checked out elsewhere.
     pub fn merge(&self, merge: &Merge) -> Result<Merged, WorktreeError> {
+        /// A branch that moves more often while it is merged with is somebody's loop.
+        const ATTEMPTS: u32 = 10;
+
         self.check_committed()?;
+        for _ in 1..ATTEMPTS {
+            match self.try_merge(merge) {
+                Err(WorktreeError::Moved { .. }) => {}
+                done => return done,
+            }
+        }
+        self.try_merge(merge)
+    }
+
+    fn try_merge(&self, merge: &Merge) -> Result<Merged, WorktreeError> {
         let repository = &self.worktrees.repository;
         let reference = self.target(merge)?;
         let branch = reference.trim_start_matches("refs/heads/").to_owned();

@@ -46,6 +46,11 @@ impl Drop for Pending {
     }
 }
 
+/// Where the note is, if there is one.
+pub(crate) fn note_of(directory: &Path) -> PathBuf {
+    directory.join(FILE)
+}
+
 /// Removes the locks that a process that was killed has left. Returns what it was doing, if anything.
 pub(crate) fn recover(directory: &Path) -> Result<Option<String>, WorktreeError> {
     let file = directory.join(FILE);

@@ -9,9 +9,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use git2::build::CheckoutBuilder;
-use git2::{ObjectType, Oid, Repository};
+use git2::{Index, IndexEntry, IndexTime, ObjectType, Oid, Repository};
 
 use crate::WorktreeError;
+use crate::checkout::Stat;
 use crate::error::{At, Trying};
 use crate::snapshot::create_directories;
 
@@ -19,6 +20,7 @@ use crate::snapshot::create_directories;
 pub(crate) struct Placing<'a> {
     repository: &'a Repository,
     checkout: &'a Path,
+    tree: Oid,
     staged: tempfile::TempDir,
     /// Relative to the checkout.
     pub(crate) written: Vec<PathBuf>,
@@ -53,7 +55,7 @@ impl<'a> Placing<'a> {
             let object = repository.find_object(tree, Some(ObjectType::Tree)).trying("read a tree")?;
             repository.checkout_tree(&object, Some(&mut builder)).trying("write the files")?;
         }
-        Ok(Self { repository, checkout, staged, written, deleted })
+        Ok(Self { repository, checkout, tree, staged, written, deleted })
     }
 
     /// Puts the files into their places.
@@ -73,25 +75,53 @@ impl<'a> Placing<'a> {
         Ok(())
     }
 
-    /// Has the checkout's index know the files.
+    /// The checkout's index with the files as they are now, as a file beside the repository.
     ///
     /// # Errors
-    /// When the index cannot be written, also because another process has it for long.
-    pub(crate) fn note_in_index(&self) -> Result<(), WorktreeError> {
-        let mut index = self.repository.index().trying("read the index")?;
-        crate::update::retry_locked(|| {
-            index.read(true)?;
-            for path in &self.deleted {
-                if index.get_path(path, 0).is_some() {
-                    index.remove_path(path)?;
-                }
+    /// When the index cannot be read, or is of a kind that libgit2 does not know.
+    pub(crate) fn index(&self) -> Result<PathBuf, WorktreeError> {
+        let path = self.staged.path().join(".git-index");
+        match fs::copy(self.repository.path().join("index"), &path) {
+            Err(err) if err.kind() != io::ErrorKind::NotFound => {
+                return Err(err).at("copy the index to", &path);
             }
-            for path in &self.written {
-                index.add_path(path)?;
+            _ => {}
+        }
+        let mut index = Index::open(&path).trying("read the index")?;
+        let tree = self.repository.find_tree(self.tree).trying("read a tree")?;
+        for path in &self.deleted {
+            if index.get_path(path, 0).is_some() {
+                index.remove_path(path).trying("write the index")?;
             }
-            index.write()
-        })
-        .trying("write the index")
+        }
+        for path in &self.written {
+            let entry = tree.get_path(path).trying("read a tree")?;
+            let whole = self.checkout.join(path);
+            let stat = Stat::of(&fs::symlink_metadata(&whole).at("read", &whole)?);
+            let mode = u32::try_from(entry.filemode()).unwrap_or_default();
+            index.add(&index_entry(path, mode, entry.id(), stat)).trying("write the index")?;
+        }
+        index.write().trying("write the index")?;
+        Ok(path)
+    }
+}
+
+/// An entry of an index for a file.
+pub(crate) fn index_entry(path: &Path, mode: u32, oid: Oid, stat: Stat) -> IndexEntry {
+    let time = |(seconds, nanos): (u32, u32)| IndexTime::new(seconds.cast_signed(), nanos);
+    IndexEntry {
+        ctime: time(stat.changed),
+        mtime: time(stat.modified),
+        dev: stat.device,
+        ino: stat.inode,
+        mode,
+        uid: stat.user,
+        gid: stat.group,
+        file_size: stat.size,
+        id: oid,
+        flags: 0,
+        flags_extended: 0,
+        path: crate::platform::name(path),
     }
 }
 

@@ -7,7 +7,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,9 @@ use crate::{Id, WorktreeError};
 const DIRECTORY: &str = "sandpiper/worktrees";
 const RECORD: &str = "record.json";
 const LOCK: &str = "lock";
+/// Who only looks whether a worktree is in use has its lock for a moment.
+const GLANCE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(5);
 /// What a record is called until it is whole.
 const NEW_PREFIX: &str = ".new-";
 
@@ -164,12 +167,16 @@ impl Records {
             return Err(unknown());
         }
         let lock = open_lock(&directory)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(WorktreeError::InUse { id: id.clone(), pid: owner(&lock) });
+        let start = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if start.elapsed() < GLANCE => std::thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(WorktreeError::InUse { id: id.clone(), pid: owner(&lock) });
+                }
+                Err(TryLockError::Error(err)) => return Err(err).at("lock", &directory),
             }
-            Err(TryLockError::Error(err)) => return Err(err).at("lock", &directory),
         }
         note_owner(&lock).at("write", &directory)?;
         // It may have been removed, and even made anew, between the look and the lock.
@@ -178,6 +185,17 @@ impl Records {
             return Err(WorktreeError::InUse { id: id.clone(), pid: 0 });
         }
         Ok(Held { record, directory, lock })
+    }
+
+    /// Whether nobody has the worktree at this moment.
+    pub(crate) fn is_free(&self, id: &Id) -> bool {
+        let lock = File::open(self.directory.join(id.file_name()).join(LOCK));
+        lock.is_ok_and(|lock| lock.try_lock_shared().is_ok())
+    }
+
+    /// Where a worktree's record is.
+    pub(crate) fn directory(&self, id: &Id) -> PathBuf {
+        self.directory.join(id.file_name())
     }
 
     /// Whether a process works on it now, and which.

@@ -1,18 +1,21 @@
 //! Moving a branch, with the checkout that it may be checked out in.
 
 use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use git2::{AttrCheckFlags, Delta, ErrorCode, Oid, Repository, Status, StatusOptions, Tree};
 
 use crate::WorktreeError;
-use crate::error::Trying;
+use crate::error::{At, Trying};
 use crate::pending::Pending;
 use crate::place::Placing;
 
 /// How long another git command may hold the index.
 const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Where a branch is to move.
 #[derive(Clone, Copy, Debug)]
@@ -43,41 +46,87 @@ pub(crate) fn move_branch(
             reason: format!("it is checked out by {other}; merge from there"),
         });
     }
+    let failed = |source| WorktreeError::Git { action: "move the branch", source };
+    let locks = ["index.lock".into(), "HEAD.lock".into(), format!("{reference}.lock")];
+    let locks =
+        locks.iter().flat_map(|name| [repository.path().join(name), repository.commondir().join(name)]);
     // Until the branch has moved.
-    let _pending = if is_here { Some(update_checkout(repository, &moved, scratch)?) } else { None };
-    match before {
-        Some(before) => repository.reference_matching(reference, after, true, before, message),
-        None => repository.reference(reference, after, false, message),
+    let _pending =
+        Pending::begin(scratch, "the merge was interrupted; it can be made again", locks.collect())?;
+    // From here on no other process of git moves the branch.
+    let mut transaction = repository.transaction().map_err(failed)?;
+    retry_locked(|| transaction.lock_ref(reference)).map_err(failed)?;
+    match (repository.refname_to_id(reference), before) {
+        (Ok(now), Some(before)) if now == before => {}
+        (Err(err), None) if err.code() == ErrorCode::NotFound => {}
+        _ => {
+            return Err(WorktreeError::Moved {
+                branch: reference.trim_start_matches("refs/heads/").to_owned(),
+            });
+        }
     }
-    .map(drop)
-    .trying("move the branch")
+    if is_here {
+        update_checkout(repository, &moved, scratch)?;
+    }
+    transaction.set_target(reference, after, None, message).map_err(failed)?;
+    transaction.commit().map_err(failed)
 }
 
-fn update_checkout(
-    repository: &Repository,
-    moved: &Move<'_>,
-    scratch: &Path,
-) -> Result<Pending, WorktreeError> {
-    let Move { reference, before, after, .. } = *moved;
+fn update_checkout(repository: &Repository, moved: &Move<'_>, scratch: &Path) -> Result<(), WorktreeError> {
+    let Move { before, after, .. } = *moved;
     let tree = |oid| repository.find_commit(oid).and_then(|commit| commit.tree()).trying("read a commit");
     let (before, after) = (before.map(tree).transpose()?, tree(after)?);
     let (written, deleted) = changed_paths(repository, before.as_ref(), &after)?;
     let changed = written.iter().chain(&deleted).map(|path| crate::platform::name(path)).collect();
-    check_clean(repository, &changed, before.as_ref(), &after)?;
     check_filters(repository, &written)?;
     let placing = Placing::stage(repository, after.id(), written, deleted, scratch)?;
-    let locks = ["index.lock".into(), "HEAD.lock".into(), format!("{reference}.lock")];
-    let locks = locks.map(|name| repository.path().join(name)).into();
-    let pending = Pending::begin(scratch, "the merge was interrupted; it can be made again", locks)?;
+    let lock = IndexLock::take(repository)?;
+    check_clean(repository, &changed, before.as_ref(), &after)?;
     placing.place()?;
-    placing.note_in_index()?;
-    Ok(pending)
+    lock.replace_by(&placing.index()?)
+}
+
+/// The index of a checkout, locked as git locks it: no other command of git changes files meanwhile.
+struct IndexLock {
+    path: PathBuf,
+}
+
+impl IndexLock {
+    fn take(repository: &Repository) -> Result<Self, WorktreeError> {
+        let path = repository.path().join("index.lock");
+        let start = Instant::now();
+        loop {
+            match File::options().write(true).create_new(true).open(&path) {
+                Ok(_) => return Ok(Self { path }),
+                Err(err) if err.kind() == io::ErrorKind::AlreadyExists && start.elapsed() < PATIENCE => {
+                    std::thread::sleep(PAUSE);
+                }
+                Err(err) => return Err(err).at("lock the index by", &path),
+            }
+        }
+    }
+
+    /// Makes a file the index, and unlocks it.
+    fn replace_by(mut self, index: &Path) -> Result<(), WorktreeError> {
+        fs::copy(index, &self.path).at("write", &self.path)?;
+        let place = self.path.with_extension("");
+        fs::rename(&self.path, &place).at("write", &place)?;
+        // The name may be another process's lock by now.
+        self.path.clear();
+        Ok(())
+    }
+}
+
+impl Drop for IndexLock {
+    fn drop(&mut self) {
+        if !self.path.as_os_str().is_empty() {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
 }
 
 /// Tries again while another process has the index locked.
 pub(crate) fn retry_locked<T>(mut work: impl FnMut() -> Result<T, git2::Error>) -> Result<T, git2::Error> {
-    const PAUSE: Duration = Duration::from_millis(20);
-
     let start = Instant::now();
     loop {
         match work() {
@@ -116,13 +165,17 @@ fn check_clean(
 ) -> Result<(), WorktreeError> {
     let mut options = StatusOptions::new();
     options.include_untracked(true).recurse_untracked_dirs(true).include_ignored(false).update_index(false);
+    // Others are nobody's business here, and may be changing.
+    options.disable_pathspec_match(true);
+    for path in changed {
+        options.pathspec(path.as_slice());
+    }
     let statuses = repository.statuses(Some(&mut options)).trying("read the checkout's changes")?;
     let mut paths = Vec::new();
     for entry in &statuses {
         let path = entry.path_bytes();
-        let concerns =
-            changed.contains(path) && !is_as_in(repository, after, path)? || in_the_way(path, changed);
-        if entry.status() != Status::CURRENT && concerns {
+        let is_obstacle = changed.contains(path) && !is_as_in(repository, after, path)?;
+        if entry.status() != Status::CURRENT && is_obstacle {
             paths.push(String::from_utf8_lossy(path).into_owned());
         }
     }
@@ -143,7 +196,7 @@ fn check_clean(
 }
 
 fn is_there(repository: &Repository, path: &Path) -> bool {
-    let file = repository.workdir().and_then(|checkout| std::fs::symlink_metadata(checkout.join(path)).ok());
+    let file = repository.workdir().and_then(|checkout| fs::symlink_metadata(checkout.join(path)).ok());
     file.is_some_and(|metadata| !metadata.is_dir())
 }
 
@@ -156,7 +209,7 @@ fn is_as_in(repository: &Repository, tree: &Tree<'_>, path: &[u8]) -> Result<boo
         Err(source) => return Err(WorktreeError::Git { action: "read a tree", source }),
     };
     let Some(checkout) = repository.workdir() else { return Ok(false) };
-    let there = match std::fs::symlink_metadata(checkout.join(&path)) {
+    let there = match fs::symlink_metadata(checkout.join(&path)) {
         Ok(metadata) if metadata.is_file() => {
             Some(repository.blob_path(&checkout.join(&path)).trying("write an object")?)
         }
@@ -164,11 +217,6 @@ fn is_as_in(repository: &Repository, tree: &Tree<'_>, path: &[u8]) -> Result<boo
         Err(_) => None,
     };
     Ok(wanted == there)
-}
-
-/// Whether a file stands where a directory is to be.
-fn in_the_way(path: &[u8], changed: &HashSet<Vec<u8>>) -> bool {
-    changed.iter().any(|other| other.strip_prefix(path).is_some_and(|rest| rest.starts_with(b"/")))
 }
 
 /// Files with a filter would be written as they are in the repository, because no filter is run.
@@ -196,7 +244,7 @@ fn checked_out_elsewhere(repository: &Repository, reference: &str) -> Option<Str
     if !is_bare && head_of(common).as_deref() == Some(reference) {
         return Some("the repository's own checkout".to_owned());
     }
-    let worktrees = std::fs::read_dir(common.join("worktrees")).ok()?;
+    let worktrees = fs::read_dir(common.join("worktrees")).ok()?;
     worktrees
         .flatten()
         .find(|entry| head_of(&entry.path()).as_deref() == Some(reference))
@@ -204,6 +252,6 @@ fn checked_out_elsewhere(repository: &Repository, reference: &str) -> Option<Str
 }
 
 fn head_of(git_directory: &Path) -> Option<String> {
-    let head = std::fs::read_to_string(git_directory.join("HEAD")).ok()?;
+    let head = fs::read_to_string(git_directory.join("HEAD")).ok()?;
     Some(head.strip_prefix("ref: ")?.trim_end().to_owned())
 }

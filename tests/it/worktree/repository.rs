@@ -43,9 +43,13 @@ impl Repository {
     }
 
     pub(crate) fn git<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> String {
-        let output = self.in_home(Command::new("git").args(arguments).current_dir(self.path()));
+        let output = self.try_git(arguments);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    pub(crate) fn try_git<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Output {
+        self.in_home(Command::new("git").args(arguments).current_dir(self.path()))
     }
 
     /// The command, with everything of its own but the images.

@@ -12,13 +12,13 @@ use super::listing::{Entry, Listing};
 /// What an index notes about a file, so that it need not be read to know that it is unchanged.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Stat {
-    changed: (u32, u32),
-    modified: (u32, u32),
-    device: u32,
-    inode: u32,
-    user: u32,
-    group: u32,
-    size: u32,
+    pub(crate) changed: (u32, u32),
+    pub(crate) modified: (u32, u32),
+    pub(crate) device: u32,
+    pub(crate) inode: u32,
+    pub(crate) user: u32,
+    pub(crate) group: u32,
+    pub(crate) size: u32,
 }
 
 impl Stat {
