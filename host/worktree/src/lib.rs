@@ -28,6 +28,7 @@ mod conversion;
 mod create;
 mod error;
 mod export;
+pub mod git;
 mod id;
 mod list;
 mod merge;

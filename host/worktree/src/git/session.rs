@@ -1,0 +1,331 @@
+//! What one command works with: the repository, opened from the git directory that the host knows
+//! (never through the `.git` file that the guest can write), the working tree and the settings.
+
+use super::Scope;
+use super::attributes::{AttributeFiles, State};
+use super::failure::{Failure, Result};
+use super::ignore::Ignores;
+use super::line_ends::{AutoCrlf, LineEnds};
+use super::path;
+use super::quote::Unusual;
+use super::staging::Staging;
+use super::work_tree::{EXECUTABLE, FILE, GITLINK, Kind, LINK, MAX_FILE_BYTES, Stat, WorkTree, too_large};
+use git2::{Commit, Config, IndexEntry, ObjectType, Odb, Oid, Repository, RepositoryOpenFlags, Tree};
+use std::cell::OnceCell;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::rc::Rc;
+
+/// The fewest digits of an abbreviated object id.
+const MIN_ABBREVIATION: usize = 7;
+/// The most bytes of the ignore and attributes files outside the working tree.
+const MAX_SHARED_FILE_BYTES: u64 = 1024 * 1024;
+
+/// What one command works with.
+pub(super) struct Session<'a> {
+    pub(super) scope: &'a Scope,
+    pub(super) repository: Repository,
+    pub(super) tree: Rc<WorkTree>,
+    pub(super) ignores: Ignores,
+    attributes: AttributeFiles,
+    pub(super) config: Config,
+    /// The directory of the command with a slash at its end, or nothing for the root.
+    pub(super) prefix: Vec<u8>,
+    pub(super) unusual: Unusual,
+    trusts_modes: bool,
+    auto_crlf: AutoCrlf,
+    core_eol_crlf: bool,
+    abbreviation: OnceCell<usize>,
+}
+
+/// How a file of the working tree stands against its entry of the index.
+#[derive(Debug)]
+pub(super) enum Found {
+    Missing,
+    Same(Option<Stat>),
+    Changed { mode: u32, stat: Stat },
+}
+
+impl<'a> Session<'a> {
+    /// Opens the repository of a scope.
+    pub(super) fn open(scope: &'a Scope) -> Result<Self> {
+        let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
+        let repository = Repository::open_ext(&scope.git_directory, flags, &[] as &[&OsStr])?;
+        repository.set_workdir(&scope.work_tree, false)?;
+        let tree = Rc::new(WorkTree::open(&scope.work_tree)?);
+        let config = repository.config()?.snapshot()?;
+        let common = repository.commondir().join("info");
+        let mut ignore_files = Vec::new();
+        if let Ok(path) = config.get_path("core.excludesfile") {
+            ignore_files.push(shared_file(&path));
+        }
+        ignore_files.push(shared_file(&common.join("exclude")));
+        let auto_crlf = match config.get_str("core.autocrlf") {
+            Ok("input") => AutoCrlf::Input,
+            Ok(_) if config.get_bool("core.autocrlf").unwrap_or(false) => AutoCrlf::On,
+            _ => AutoCrlf::Off,
+        };
+        let unusual = if config.get_bool("core.quotepath").unwrap_or(true) {
+            Unusual::WithHighBytes
+        } else {
+            Unusual::ControlOnly
+        };
+        let core_eol_crlf = match config.get_str("core.eol") {
+            Ok("crlf") => true,
+            Ok("lf") => false,
+            _ => cfg!(windows),
+        };
+        Ok(Self {
+            scope,
+            ignores: Ignores::new(Rc::clone(&tree), &ignore_files),
+            attributes: AttributeFiles::new(Rc::clone(&tree), &shared_file(&common.join("attributes"))),
+            trusts_modes: cfg!(unix) && config.get_bool("core.filemode").unwrap_or(true),
+            tree,
+            config,
+            prefix: Vec::new(),
+            unusual,
+            auto_crlf,
+            core_eol_crlf,
+            abbreviation: OnceCell::new(),
+            repository,
+        })
+    }
+
+    /// Sets the directory of the command, a path from the root of the working tree.
+    pub(super) fn enter(&mut self, directory: &[u8]) -> Result<()> {
+        let mut prefix = path::resolve(directory, &self.prefix, &self.scope.guest_path)?;
+        if !prefix.is_empty() {
+            match self.tree.stat(&prefix)? {
+                Some(stat) if stat.kind == Kind::Directory => prefix.push(b'/'),
+                _ => {
+                    let shown = String::from_utf8_lossy(directory);
+                    return Err(Failure::fatal(format!(
+                        "cannot change to '{shown}': No such file or directory"
+                    )));
+                }
+            }
+        }
+        self.prefix = prefix;
+        Ok(())
+    }
+
+    pub(super) fn odb(&self) -> Result<Odb<'_>> {
+        Ok(self.repository.odb()?)
+    }
+
+    pub(super) fn staging(&self) -> Result<Staging> {
+        Staging::load(self.repository.path())
+    }
+
+    /// The commit that HEAD names; nothing on a branch without one.
+    pub(super) fn head(&self) -> Result<Option<Commit<'_>>> {
+        match self.repository.head() {
+            Ok(head) => Ok(Some(head.peel_to_commit()?)),
+            Err(error)
+                if matches!(error.code(), git2::ErrorCode::UnbornBranch | git2::ErrorCode::NotFound) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) fn head_tree(&self) -> Result<Option<Tree<'_>>> {
+        Ok(self.head()?.map(|commit| commit.tree()).transpose()?)
+    }
+
+    /// The full name of the branch that HEAD names; nothing if HEAD is detached.
+    pub(super) fn head_branch(&self) -> Result<Option<String>> {
+        let head = self.repository.find_reference("HEAD")?;
+        Ok(head.symbolic_target()?.map(str::to_owned))
+    }
+
+    /// The branch as git shows it.
+    pub(super) fn head_name(&self) -> Result<String> {
+        let name = self.head_branch()?;
+        Ok(name.map_or_else(
+            || "HEAD".to_owned(),
+            |name| name.strip_prefix("refs/heads/").map_or(name.clone(), str::to_owned),
+        ))
+    }
+
+    /// The content of a stored blob.
+    pub(super) fn blob(&self, id: Oid) -> Result<Vec<u8>> {
+        let odb = self.odb()?;
+        let (size, kind) = odb.read_header(id)?;
+        if kind != ObjectType::Blob {
+            return Err(Failure::fatal(format!("object {id} is no blob")));
+        }
+        if size as u64 > MAX_FILE_BYTES {
+            return Err(too_large(id.to_string().as_bytes()));
+        }
+        Ok(odb.read(id)?.data().to_vec())
+    }
+
+    /// The content of a file of the working tree as it would be stored.
+    pub(super) fn stored_form(&self, path: &[u8], kind: Kind, entry: Option<&IndexEntry>) -> Result<Vec<u8>> {
+        let bytes = self.tree.read(path, kind)?;
+        if kind == Kind::Link {
+            return Ok(bytes);
+        }
+        let old = || entry.filter(|entry| entry.mode != GITLINK).and_then(|entry| self.blob(entry.id).ok());
+        Ok(self.line_ends(path)?.to_store(bytes, old))
+    }
+
+    /// The content of a blob as it is written into the working tree.
+    pub(super) fn written_form(&self, path: &[u8], mode: u32, bytes: Vec<u8>) -> Result<Vec<u8>> {
+        if mode == LINK {
+            return Ok(bytes);
+        }
+        self.refuse_filter(path)?;
+        Ok(self.line_ends(path)?.to_work_tree(bytes))
+    }
+
+    /// Refuses a path whose content a program of the user's configuration would change.
+    pub(super) fn refuse_filter(&self, path: &[u8]) -> Result<()> {
+        let Some(State::Value(name)) = self.attributes.of(path)?.remove(&b"filter"[..]) else {
+            return Ok(());
+        };
+        let name = String::from_utf8_lossy(&name).into_owned();
+        let keys = ["clean", "smudge", "process"];
+        if keys.iter().any(|key| self.config.get_entry(&format!("filter.{name}.{key}")).is_ok()) {
+            let path = String::from_utf8_lossy(path);
+            return Err(Failure::fatal(format!(
+                "'{path}' goes through the filter '{name}', a program of the user's configuration"
+            ))
+            .hint("no program is run for a guest; the user's own git can add or check out this file"));
+        }
+        Ok(())
+    }
+
+    fn line_ends(&self, path: &[u8]) -> Result<LineEnds> {
+        Ok(LineEnds::of(&self.attributes.of(path)?, self.auto_crlf, self.core_eol_crlf))
+    }
+
+    /// What the attribute `diff` says: text, binary, or nothing.
+    pub(super) fn is_text_by_attribute(&self, path: &[u8]) -> Result<Option<bool>> {
+        Ok(match self.attributes.of(path)?.get(&b"diff"[..]) {
+            Some(State::Set) => Some(true),
+            Some(State::Unset) => Some(false),
+            Some(State::Value(_)) | None => None,
+        })
+    }
+
+    /// The mode that a file has in the index, where `before` is its mode there.
+    pub(super) fn mode_of(&self, kind: Kind, before: Option<u32>) -> u32 {
+        match kind {
+            Kind::Link => LINK,
+            Kind::Directory => GITLINK,
+            Kind::File { executable } if self.trusts_modes => {
+                if executable {
+                    EXECUTABLE
+                } else {
+                    FILE
+                }
+            }
+            Kind::File { .. } | Kind::Other => before.filter(|mode| *mode == EXECUTABLE).unwrap_or(FILE),
+        }
+    }
+
+    /// Compares a file with its entry of the index.
+    pub(super) fn found(&self, staging: &Staging, entry: &IndexEntry) -> Result<Found> {
+        if Staging::is_skipped(entry) {
+            return Ok(Found::Same(None));
+        }
+        let Some(stat) = self.tree.stat(&entry.path)? else { return Ok(Found::Missing) };
+        let mode = self.mode_of(stat.kind, Some(entry.mode));
+        match stat.kind {
+            // What a submodule holds is the guest's, and never opened as a repository.
+            Kind::Directory if entry.mode == GITLINK => return Ok(Found::Same(None)),
+            Kind::Directory | Kind::Other => return Ok(Found::Missing),
+            Kind::File { .. } | Kind::Link => {}
+        }
+        if mode != entry.mode {
+            return Ok(Found::Changed { mode, stat });
+        }
+        if staging.is_fresh(entry, &stat) {
+            return Ok(Found::Same(Some(stat)));
+        }
+        let content = match self.stored_form(&entry.path, stat.kind, Some(entry)) {
+            Ok(content) => content,
+            Err(failure) => return Err(failure),
+        };
+        if Oid::hash_object(ObjectType::Blob, &content)? == entry.id {
+            Ok(Found::Same(Some(stat)))
+        } else {
+            Ok(Found::Changed { mode, stat })
+        }
+    }
+
+    /// Writes the index; entries that `lstat` cannot vouch for are looked at once more before.
+    pub(super) fn save(&self, staging: &mut Staging) -> Result<()> {
+        if !staging.is_changed() {
+            return Ok(());
+        }
+        let racy: Vec<IndexEntry> = staging
+            .entries()
+            .filter(|entry| entry.mode != GITLINK && !Staging::is_skipped(entry) && staging.is_racy(entry))
+            .map(|entry| IndexEntry { path: entry.path.clone(), ..*entry })
+            .collect();
+        for entry in racy {
+            if !matches!(self.found(staging, &entry)?, Found::Same(_)) {
+                staging.distrust(&entry.path)?;
+            }
+        }
+        staging.write()
+    }
+
+    /// The shortest unambiguous form of an id, as git chooses its length.
+    pub(super) fn abbreviate(&self, id: Oid) -> Result<String> {
+        let digits = *self.abbreviation.get_or_init(|| {
+            let objects = packed_objects(self.repository.commondir());
+            let bits = usize::try_from(u64::BITS - objects.leading_zeros()).unwrap_or(0);
+            bits.div_ceil(2).max(MIN_ABBREVIATION)
+        });
+        self.abbreviate_to(id, digits)
+    }
+
+    /// The same with at least `digits` digits.
+    pub(super) fn abbreviate_to(&self, id: Oid, digits: usize) -> Result<String> {
+        let mut text = id.to_string();
+        if id.is_zero() {
+            text.truncate(digits);
+            return Ok(text);
+        }
+        let odb = self.odb()?;
+        let mut length = digits.min(text.len());
+        while length < text.len() {
+            let short = Oid::from_str(text.get(..length).unwrap_or_default())?;
+            match odb.exists_prefix(short, length) {
+                Err(error) if error.code() == git2::ErrorCode::Ambiguous => length += 1,
+                Ok(found) if found != id => length += 1,
+                _ => break,
+            }
+        }
+        text.truncate(length);
+        Ok(text)
+    }
+}
+
+/// A file of the repository or of the user; one that is missing or too large counts as empty.
+fn shared_file(path: &Path) -> Vec<u8> {
+    let small = std::fs::metadata(path).is_ok_and(|metadata| metadata.len() <= MAX_SHARED_FILE_BYTES);
+    if small { std::fs::read(path).unwrap_or_default() } else { Vec::new() }
+}
+
+/// How many objects the packs hold: the last number of the fan-out table of each index.
+fn packed_objects(common: &Path) -> u64 {
+    use std::io::{Read, Seek, SeekFrom};
+    const LAST_FANOUT: u64 = 8 + 255 * 4;
+    let Ok(packs) = std::fs::read_dir(common.join("objects/pack")) else { return 0 };
+    let indexes = packs.flatten().filter(|entry| entry.path().extension() == Some(OsStr::new("idx")));
+    indexes
+        .filter_map(|entry| {
+            let mut file = std::fs::File::open(entry.path()).ok()?;
+            file.seek(SeekFrom::Start(LAST_FANOUT)).ok()?;
+            let mut count = [0; 4];
+            file.read_exact(&mut count).ok()?;
+            Some(u64::from(u32::from_be_bytes(count)))
+        })
+        .sum()
+}
