@@ -47,15 +47,17 @@ pub(super) struct Side {
     /// Of the content; nothing until it is asked for where a file of the working tree is meant.
     pub(super) id: Option<Oid>,
     pub(super) in_work_tree: bool,
+    /// The id of a file of the working tree was compared: then `--raw` tells it, as with git.
+    pub(super) compared: bool,
 }
 
 impl Side {
     pub(super) fn stored(path: &[u8], mode: u32, id: Oid) -> Self {
-        Self { path: path.to_vec(), mode, id: Some(id), in_work_tree: false }
+        Self { path: path.to_vec(), mode, id: Some(id), in_work_tree: false, compared: false }
     }
 
     fn file(path: &[u8], mode: u32) -> Self {
-        Self { path: path.to_vec(), mode, id: None, in_work_tree: true }
+        Self { path: path.to_vec(), mode, id: None, in_work_tree: true, compared: false }
     }
 
     /// The content as it is or would be stored; that of a submodule is a line with its commit.

@@ -295,7 +295,13 @@ impl<'s, 'a> Search<'s, 'a> {
         Ok(())
     }
 
-    fn result(self) -> Vec<Delta> {
+    fn result(mut self) -> Vec<Delta> {
+        for target in &self.targets {
+            let delta = self.deltas.get_mut(target.delta);
+            if let Some(side) = delta.and_then(|delta| delta.new.as_mut()) {
+                (side.id, side.compared) = (Some(target.id), true);
+            }
+        }
         let renames: HashMap<usize, (usize, u64)> = self
             .targets
             .iter()

@@ -352,7 +352,7 @@ pub(super) fn name_line(session: &Session<'_>, delta: &Delta, form: NameForm, ze
         let mode = |side: &Option<super::changes::Side>| side.as_ref().map_or(0, |side| side.mode);
         out.extend_from_slice(format!(":{:06o} {:06o} ", mode(&delta.old), mode(&delta.new)).as_bytes());
         for side in [&delta.old, &delta.new] {
-            let known = side.as_ref().filter(|side| !side.in_work_tree).and_then(|side| side.id);
+            let known = side.as_ref().filter(|side| !side.in_work_tree || side.compared).and_then(|side| side.id);
             out.extend_from_slice(session.abbreviate(known.unwrap_or(Oid::ZERO_SHA1))?.as_bytes());
             out.push(b' ');
         }
