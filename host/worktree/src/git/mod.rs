@@ -27,6 +27,7 @@ mod pattern;
 mod pretty;
 mod quote;
 mod renames;
+mod restore;
 mod revision;
 mod run_branch;
 mod session;

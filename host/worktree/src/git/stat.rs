@@ -72,7 +72,11 @@ fn amount(session: &Session<'_>, delta: &Delta, whitespace: Whitespace) -> Resul
     let old = content_of(session, delta.old.as_ref())?;
     let new = content_of(session, delta.new.as_ref())?;
     if is_binary_change(session, delta, (&old, &new))? {
-        let (before, after) = if same { (0, 0) } else { (old.len(), new.len()) };
+        // git takes the content of a file that it did not hash before for another one.
+        let hashed = |side: &Option<super::changes::Side>| {
+            side.as_ref().is_none_or(|side| !side.in_work_tree || side.compared)
+        };
+        let (before, after) = if same && hashed(&delta.old) && hashed(&delta.new) { (0, 0) } else { (old.len(), new.len()) };
         return Ok(Amount::Binary { before, after });
     }
     if same {
@@ -352,7 +356,8 @@ pub(super) fn name_line(session: &Session<'_>, delta: &Delta, form: NameForm, ze
         let mode = |side: &Option<super::changes::Side>| side.as_ref().map_or(0, |side| side.mode);
         out.extend_from_slice(format!(":{:06o} {:06o} ", mode(&delta.old), mode(&delta.new)).as_bytes());
         for side in [&delta.old, &delta.new] {
-            let known = side.as_ref().filter(|side| !side.in_work_tree || side.compared).and_then(|side| side.id);
+            let known =
+                side.as_ref().filter(|side| !side.in_work_tree || side.compared).and_then(|side| side.id);
             out.extend_from_slice(session.abbreviate(known.unwrap_or(Oid::ZERO_SHA1))?.as_bytes());
             out.push(b' ');
         }

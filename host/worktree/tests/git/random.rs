@@ -185,8 +185,8 @@ const LOOKS: &[&[&str]] = &[
     &["status"],
     &["diff"],
     &["diff", "--cached"],
-    &["diff", "HEAD", "--stat"],
     &["diff", "HEAD", "--raw", "--numstat", "--summary"],
+    &["diff", "HEAD", "--stat"],
     &["log", "--oneline"],
 ];
 
@@ -234,6 +234,10 @@ fn random_histories_look_as_with_git() {
             println!("history of seed {seed:#x}: git {look:?}");
             assert_same(look, &world.theirs(look), &world.ours(look));
         }
-        assert_eq!(text(&world.must(&world.tree(), &["fsck", "--strict", "--no-dangling"])), "", "seed {seed:#x}");
+        assert_eq!(
+            text(&world.must(&world.tree(), &["fsck", "--strict", "--no-dangling"])),
+            "",
+            "seed {seed:#x}"
+        );
     }
 }
