@@ -48,6 +48,17 @@ impl Staging {
         Ok(Self { index, entries, conflicts, written, changed: false })
     }
 
+    /// An index that is in memory only, to make trees of.
+    pub(super) fn empty() -> Result<Self> {
+        Ok(Self {
+            index: Index::new()?,
+            entries: BTreeMap::new(),
+            conflicts: BTreeMap::new(),
+            written: (0, 0),
+            changed: false,
+        })
+    }
+
     /// The entries without a conflict in the order of paths.
     pub(super) fn entries(&self) -> impl Iterator<Item = &IndexEntry> {
         self.entries.values()

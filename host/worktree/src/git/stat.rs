@@ -76,7 +76,8 @@ fn amount(session: &Session<'_>, delta: &Delta, whitespace: Whitespace) -> Resul
         let hashed = |side: &Option<super::changes::Side>| {
             side.as_ref().is_none_or(|side| !side.in_work_tree || side.compared)
         };
-        let (before, after) = if same && hashed(&delta.old) && hashed(&delta.new) { (0, 0) } else { (old.len(), new.len()) };
+        let (before, after) =
+            if same && hashed(&delta.old) && hashed(&delta.new) { (0, 0) } else { (old.len(), new.len()) };
         return Ok(Amount::Binary { before, after });
     }
     if same {
