@@ -98,8 +98,6 @@ pub(super) struct Delta {
     pub(super) new: Option<Side>,
     /// How similar the sides of a rename are, in percent.
     pub(super) similarity: u32,
-    /// How much of a modified file was rewritten, in percent, where that was looked for.
-    pub(super) rewritten: Option<u32>,
 }
 
 impl Delta {
@@ -110,12 +108,12 @@ impl Delta {
             (Some(old), Some(new)) if old.kind() != new.kind() => Change::TypeChanged,
             _ => Change::Modified,
         };
-        Self { change, old, new, similarity: 0, rewritten: None }
+        Self { change, old, new, similarity: 0 }
     }
 
     fn unmerged(path: &[u8]) -> Self {
         let side = Some(Side::stored(path, 0, Oid::ZERO_SHA1));
-        Self { change: Change::Unmerged, old: side, new: None, similarity: 0, rewritten: None }
+        Self { change: Change::Unmerged, old: side, new: None, similarity: 0 }
     }
 
     /// The path that git names first: the new one, or the old one of a deleted file.

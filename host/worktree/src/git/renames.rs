@@ -4,7 +4,7 @@
 use super::changes::{Change, Delta, Side};
 use super::failure::Result;
 use super::session::Session;
-use super::similarity::{MAX_SCORE, Pieces, RENAME_SCORE, sizes_differ_too_much};
+use super::similarity::{MAX_SCORE, Pieces, sizes_differ_too_much};
 use super::work_tree::split;
 use git2::Oid;
 use std::cell::OnceCell;
@@ -17,63 +17,10 @@ const RENAME_LIMIT: usize = 1000;
 const MAX_BYTES: u64 = 512 * 1024 * 1024;
 /// For each added file so many candidates are kept.
 const CANDIDATES: usize = 4;
-/// Files of the same name are taken for one another from this score on: three quarters.
-const NAME_SCORE: u64 = RENAME_SCORE + (MAX_SCORE - RENAME_SCORE) / 2;
-/// A file of which more is gone than this stays told as rewritten.
-const REWRITE_SCORE: u64 = MAX_SCORE * 6 / 10;
 
 /// Joins deleted and added files into renames; `least` is the least similarity in percent.
 pub(super) fn detect(session: &Session<'_>, deltas: Vec<Delta>, least: u32) -> Result<Vec<Delta>> {
     Search::new(session, deltas, least)?.run()
-}
-
-/// The same where files that were mostly rewritten are first taken apart into a deletion and an
-/// addition, as the summary of `git commit` tells them.
-pub(super) fn detect_with_rewrites(session: &Session<'_>, deltas: Vec<Delta>) -> Result<Vec<Delta>> {
-    let mut apart = Vec::new();
-    for delta in deltas {
-        let (Change::Modified, Some(old), Some(new)) = (delta.change, &delta.old, &delta.new) else {
-            apart.push(delta);
-            continue;
-        };
-        let same = old.id(session)? == new.id(session)?;
-        let gone = if same {
-            None
-        } else {
-            Pieces::of(&old.content(session)?).rewrite(&Pieces::of(&new.content(session)?))
-        };
-        match gone {
-            Some(gone) => {
-                let mark = if gone < REWRITE_SCORE { 0 } else { percent(gone) };
-                for (old, new) in [(Some(old.clone()), None), (None, Some(new.clone()))] {
-                    apart.push(Delta { rewritten: Some(mark), ..Delta::new(old, new) });
-                }
-            }
-            None => apart.push(delta),
-        }
-    }
-    Ok(join(detect(session, apart, percent(RENAME_SCORE))?))
-}
-
-/// Joins the halves of rewritten files that no rename has taken.
-fn join(deltas: Vec<Delta>) -> Vec<Delta> {
-    let mut joined: Vec<Delta> = Vec::new();
-    for delta in deltas {
-        match joined.last_mut() {
-            Some(before)
-                if before.rewritten.is_some()
-                    && before.change == Change::Deleted
-                    && delta.rewritten.is_some()
-                    && delta.change == Change::Added
-                    && before.path() == delta.path() =>
-            {
-                let whole = Delta::new(before.old.take(), delta.new);
-                *before = Delta { rewritten: delta.rewritten.filter(|mark| *mark > 0), ..whole };
-            }
-            _ => joined.push(delta),
-        }
-    }
-    joined
 }
 
 fn percent(score: u64) -> u32 {
@@ -139,9 +86,7 @@ impl<'s, 'a> Search<'s, 'a> {
     fn run(mut self) -> Result<Vec<Delta>> {
         self.find_equal();
         if self.least < MAX_SCORE && self.bytes_to_read()? <= MAX_BYTES {
-            if self.deltas.iter().all(|delta| delta.rewritten.is_none()) {
-                self.find_equal_names()?;
-            }
+            self.find_equal_names()?;
             self.find_similar()?;
         }
         Ok(self.result())
@@ -240,8 +185,8 @@ impl<'s, 'a> Search<'s, 'a> {
             }
             names
         }
+        // Files of the same name are taken for one another half way up to being equal.
         let least = self.least + (MAX_SCORE - self.least) / 2;
-        debug_assert!(self.least != RENAME_SCORE || least == NAME_SCORE);
         let (sources, targets) = (alone(self.unused()), alone(self.open()));
         let mut pairs = Vec::new();
         for (name, source_at) in sources {
@@ -323,7 +268,6 @@ impl<'s, 'a> Search<'s, 'a> {
                     old: gone.get(source).cloned().flatten(),
                     new: delta.new,
                     similarity: percent(*score),
-                    rewritten: None,
                 },
                 None => delta,
             })

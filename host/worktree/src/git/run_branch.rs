@@ -25,6 +25,8 @@ pub(super) fn set(cx: &Context<'_>, new: Oid, committer: &Identity, message: &st
     let repository = &cx.session.repository;
     let branch = &cx.session.scope.branch;
     let before = cx.session.head()?.map(|commit| commit.id());
+    let logs = [branch.as_str(), "HEAD"];
+    let lengths = logs.map(|name| repository.reflog(name).map_or(0, |log| log.len()));
     match before {
         Some(before) => repository.reference_matching(branch, new, true, before, message),
         None => repository.reference(branch, new, false, message),
@@ -36,24 +38,29 @@ pub(super) fn set(cx: &Context<'_>, new: Oid, committer: &Identity, message: &st
         }
         _ => error.into(),
     })?;
-    for name in [branch.as_str(), "HEAD"] {
-        sign_last(cx, name, new, (committer, message))?;
+    for (name, length) in logs.into_iter().zip(lengths) {
+        log_as(cx, (name, length), new, (committer, message))?;
     }
     Ok(())
 }
 
-/// Writes the last entry of a reflog, which libgit2 signs with the user's name, as the committer's.
-fn sign_last(cx: &Context<'_>, name: &str, new: Oid, (committer, message): (&Identity, &str)) -> Result<()> {
-    let mut log = cx.session.repository.reflog(name)?;
-    if log.get(0).is_none_or(|entry| entry.id_new() != new) {
-        return Ok(());
-    }
+/// Writes the entry of a reflog that had `length` entries as the committer's: libgit2 signs it with
+/// the user's name, or writes none where the branch stays.
+fn log_as(
+    cx: &Context<'_>,
+    (name, length): (&str, usize),
+    new: Oid,
+    (committer, message): (&Identity, &str),
+) -> Result<()> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let time = Time::new(committer.time.seconds, committer.time.offset_minutes);
     let Ok(signature) = Signature::new(&text(&committer.name), &text(&committer.email), &time) else {
         return Ok(());
     };
-    log.remove(0, false)?;
+    let mut log = cx.session.repository.reflog(name)?;
+    if log.len() > length {
+        log.remove(0, false)?;
+    }
     log.append(new, &signature, Some(message))?;
     Ok(log.write()?)
 }

@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 
 /// The highest score: all of the one file is in the other.
 pub(super) const MAX_SCORE: u64 = 60_000;
-/// The score from which two files count as one that was renamed: half.
-pub(super) const RENAME_SCORE: u64 = MAX_SCORE / 2;
 
 /// The longest piece.
 const PIECE_BYTES: u32 = 64;
@@ -61,48 +59,12 @@ impl Pieces {
         self.bytes_by_hash.iter().map(kept).sum()
     }
 
-    /// How many bytes of `new` are not in this file.
-    fn bytes_added_in(&self, new: &Self) -> u64 {
-        let added =
-            |(hash, bytes): (&u32, &u64)| bytes.saturating_sub(*self.bytes_by_hash.get(hash).unwrap_or(&0));
-        new.bytes_by_hash.iter().map(added).sum()
-    }
-
     /// How similar two files are, up to [`MAX_SCORE`]; zero if their sizes alone keep it below `least`.
     pub(super) fn score(&self, new: &Self, least: u64) -> u64 {
         if sizes_differ_too_much(self.size, new.size, least) || new.size == 0 {
             return 0;
         }
         self.bytes_kept_in(new) * MAX_SCORE / self.size.max(new.size)
-    }
-
-    /// How much of this file is gone in `new`, up to [`MAX_SCORE`], if so much has changed that it
-    /// is better told as a rewrite.
-    pub(super) fn rewrite(&self, new: &Self) -> Option<u64> {
-        /// Smaller files are never told as rewritten.
-        const LEAST_BYTES: u64 = 400;
-        /// The score from which a change is a rewrite.
-        const BREAK_SCORE: u64 = MAX_SCORE / 2;
-        let larger = self.size.max(new.size);
-        if larger < LEAST_BYTES || self.size == 0 {
-            return None;
-        }
-        let kept = self.bytes_kept_in(new).min(self.size);
-        let mut added = self.bytes_added_in(new);
-        if new.size < added + kept {
-            added = new.size.saturating_sub(kept);
-        }
-        let removed = self.size - kept;
-        let gone = removed * MAX_SCORE / self.size;
-        if gone > BREAK_SCORE {
-            return Some(gone);
-        }
-        if (removed + added) * MAX_SCORE / larger < BREAK_SCORE {
-            return None;
-        }
-        let only_removed =
-            self.size * BREAK_SCORE < removed * MAX_SCORE && added * 20 < removed && added * 20 < kept;
-        (!only_removed).then_some(gone)
     }
 }
 
@@ -132,14 +94,5 @@ mod tests {
         assert_eq!(one.score(&one, 0), MAX_SCORE);
         assert_eq!(one.score(&double, 0), MAX_SCORE / 2);
         assert_eq!(Pieces::of(b"").score(&one, MAX_SCORE / 2), 0);
-    }
-
-    #[test]
-    fn only_a_large_change_of_a_large_file_is_a_rewrite() {
-        let lines = |from: u32| (from..from + 100).map(|line| format!("line {line}\n")).collect::<String>();
-        let old = Pieces::of(lines(0).as_bytes());
-        assert_eq!(old.rewrite(&Pieces::of(lines(1000).as_bytes())), Some(MAX_SCORE));
-        assert_eq!(old.rewrite(&Pieces::of(lines(1).as_bytes())), None);
-        assert_eq!(Pieces::of(b"a\n").rewrite(&Pieces::of(b"b\n")), None);
     }
 }

@@ -83,15 +83,8 @@ fn amount(session: &Session<'_>, delta: &Delta, whitespace: Whitespace) -> Resul
     if same {
         return Ok(Amount::Lines { added: 0, deleted: 0 });
     }
-    if delta.rewritten.is_some() {
-        return Ok(Amount::Lines { added: line_count(&new), deleted: line_count(&old) });
-    }
     let (added, deleted) = count(&old, &new, whitespace)?;
     Ok(Amount::Lines { added, deleted })
-}
-
-fn line_count(text: &[u8]) -> usize {
-    text.split_inclusive(|byte| *byte == b'\n').count()
 }
 
 /// The lines of `--numstat`.
@@ -308,7 +301,7 @@ fn renamed_name(old: &[u8], new: &[u8], unusual: Unusual) -> Vec<u8> {
     out
 }
 
-/// The lines of `--summary`: files that came, went, were renamed, rewritten or changed their mode.
+/// The lines of `--summary`: files that came, went, were renamed or changed their mode.
 pub(super) fn summary(deltas: &[Delta], unusual: Unusual) -> Vec<u8> {
     let mut out = Vec::new();
     for delta in deltas {
@@ -328,13 +321,7 @@ pub(super) fn summary(deltas: &[Delta], unusual: Unusual) -> Vec<u8> {
                 }
             }
             (Change::Modified | Change::TypeChanged, Some(old), Some(new)) => {
-                if let Some(rewritten) = delta.rewritten {
-                    line(" rewrite ".to_owned(), &path);
-                    line(format!(" ({rewritten}%)"), b"");
-                    if old.mode != new.mode {
-                        line(format!("\n mode change {:06o} => {:06o}", old.mode, new.mode), b"");
-                    }
-                } else if old.mode != new.mode {
+                if old.mode != new.mode {
                     line(format!(" mode change {:06o} => {:06o} ", old.mode, new.mode), &path);
                 } else {
                     continue;

@@ -3,6 +3,7 @@
 use super::super::arguments::{Argument, Arguments};
 use super::super::command::Context;
 use super::super::failure::{Failure, Result};
+use super::super::path::is_valid;
 use super::super::pathspec::{Item, Pathspec, is_below};
 use super::super::stage::{Mode, Staged, stage, update};
 use super::super::staging::Staging;
@@ -145,7 +146,10 @@ fn check_matched(
         let matched = item.path.is_empty()
             || staging.paths().any(|path| item.has(path))
             || new.iter().any(|path| item.has(path) || is_below(path, &item.path))
-            || (!only_tracked && !item.is_glob() && cx.session.tree.stat(&item.path)?.is_some());
+            || (!only_tracked
+                && !item.is_glob()
+                && is_valid(&item.path)
+                && cx.session.tree.stat(&item.path)?.is_some());
         if !matched {
             let shown = String::from_utf8_lossy(&item.argument);
             return Err(Failure::fatal(format!("pathspec '{shown}' did not match any files")));

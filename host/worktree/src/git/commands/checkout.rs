@@ -1,13 +1,14 @@
 //! `git checkout`, `git restore` and `git switch`: files are brought back, branches stay.
 
 use super::super::arguments::{Argument, Arguments};
-use super::super::changes::files;
+use super::super::changes::{files, since};
 use super::super::command::Context;
 use super::super::failure::{Failure, Result};
 use super::super::pathspec::Pathspec;
 use super::super::restore::{from_index, to_tree, write};
 use super::super::revision::{find, tree};
 use super::super::staging::Staging;
+use super::super::stat::{NameForm, name_line};
 use super::super::work_tree::GITLINK;
 
 pub(super) fn checkout(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> {
@@ -57,7 +58,7 @@ pub(super) fn checkout(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result
         None => bring_back(cx, &mut staging, &spec)?,
     };
     session.save(&mut staging)?;
-    if !quiet {
+    if !quiet && !separated {
         let from = match &source {
             Some(name) => session.abbreviate(tree(session, name)?.id())?,
             None => "the index".to_owned(),
@@ -197,6 +198,11 @@ pub(super) fn switch(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u
 fn to_branch(cx: &Context<'_>, name: &str) -> Result<u8> {
     let own = own(cx);
     if name == own && cx.session.head_branch()?.as_deref() == Some(&cx.session.scope.branch) {
+        let staging = cx.session.staging()?;
+        let tree = cx.session.head_tree()?;
+        for delta in since(&cx.session, tree.as_ref(), &staging, &Pathspec::default())? {
+            cx.print(name_line(&cx.session, &delta, NameForm::Status, false)?);
+        }
         cx.warn(format!("Already on '{own}'\n"));
         return Ok(0);
     }

@@ -10,7 +10,7 @@ use super::super::identity::Identity;
 use super::super::path;
 use super::super::pathspec::Pathspec;
 use super::super::pretty::{moment, subject};
-use super::super::renames::detect_with_rewrites;
+use super::super::renames::detect;
 use super::super::run_branch;
 use super::super::stage::{Mode, update};
 use super::super::stat::{stats, summary, totals};
@@ -67,15 +67,20 @@ pub(super) fn run(cx: &Context<'_>, arguments: Arguments<'_>) -> Result<u8> {
     };
     if empty && !request.allow_empty && parents.len() < 2 {
         session.save(&mut staging)?;
+        let options = StatusOptions { untracked: Untracked::Normal, ignored: false, renames: true };
+        let entries = status(session, &staging, &Pathspec::default(), &options)?;
+        let mut text = long(session, &entries, &Branch::of(session)?, Untracked::Normal);
         if request.amend {
+            // The last line is another one then.
+            let end = text.trim_ascii_end().iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            text.truncate(end);
+            text.extend_from_slice(b"No changes\n");
+            cx.print(text);
             return Err(Failure::plain(
                 1,
                 "You asked to amend the most recent commit, but doing so would make\nit empty. You can repeat your command with --allow-empty, or you can\nremove the commit entirely with \"git reset HEAD^\".\n",
             ));
         }
-        let options = StatusOptions { untracked: Untracked::Normal, ignored: false, renames: true };
-        let entries = status(session, &staging, &Pathspec::default(), &options)?;
-        let text = long(session, &entries, &Branch::of(session)?, Untracked::Normal);
         cx.print(text);
         return Ok(1);
     }
@@ -116,8 +121,8 @@ pub(super) fn run(cx: &Context<'_>, arguments: Arguments<'_>) -> Result<u8> {
         (false, true) => " (initial)",
         (false, false) => "",
     };
-    let title = subject(&message);
-    run_branch::set(cx, id, &committer, &format!("commit{kind}: {}", String::from_utf8_lossy(&title)))?;
+    let title = message.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    run_branch::set(cx, id, &committer, &format!("commit{kind}: {}", String::from_utf8_lossy(title)))?;
     if !request.quiet {
         let shown_date = request.amend && !request.reset_author;
         let text = told(cx, id, (&author, &committer), (parents.is_empty(), shown_date))?;
@@ -270,7 +275,7 @@ fn told(
     }
     let parent = commit.parents().next().map(|parent| parent.tree()).transpose()?;
     let deltas = between_trees(session, parent.as_ref(), Some(&commit.tree()?), &Pathspec::default())?;
-    let deltas = detect_with_rewrites(session, deltas)?;
+    let deltas = detect(session, deltas, 50)?;
     if !deltas.is_empty() {
         out.extend_from_slice(&totals(&stats(session, &deltas, Whitespace::Counts)?));
         out.extend_from_slice(&summary(&deltas, session.unusual));

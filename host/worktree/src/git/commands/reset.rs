@@ -11,7 +11,6 @@ use super::super::quote::relative;
 use super::super::restore::to_tree;
 use super::super::revision::{commit, find, split, tree};
 use super::super::run_branch;
-use git2::Oid;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Depth {
@@ -101,10 +100,7 @@ fn whole(cx: &Context<'_>, name: &str, (depth, quiet): (Depth, bool)) -> Result<
         email: Vec::new(),
         time: cx.invocation.committer.time,
     });
-    let before = session.head()?.map_or(Oid::ZERO_SHA1, |head| head.id());
-    if before != target.id() {
-        run_branch::set(cx, target.id(), &committer, &format!("reset: moving to {name}"))?;
-    }
+    run_branch::set(cx, target.id(), &committer, &format!("reset: moving to {name}"))?;
     if quiet {
         return Ok(0);
     }

@@ -89,6 +89,11 @@ fn show(
             let deltas = commit_deltas(cx, request, id, spec)?;
             let text = request.text(cx, id, &deltas)?;
             cx.print(text);
+            // git leaves a line for the combined patch of a merge, which is empty here.
+            let merge = cx.session.repository.find_commit(id)?.parent_count() > 1;
+            if merge && request.diff.patch && !request.style.is_terminated() {
+                cx.print("\n");
+            }
             cx.check_output()
         }
     }

@@ -139,7 +139,7 @@ fn push(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> {
         Ok(session.odb()?.write(ObjectType::Commit, &object(tree, parents, (&author, &who), text))?)
     };
     let branch = match session.head_branch()? {
-        Some(name) => name.rsplit('/').next().unwrap_or_default().to_owned(),
+        Some(_) => session.head_name()?,
         None => "(no branch)".to_owned(),
     };
     let at =
@@ -162,12 +162,7 @@ fn push(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> {
         Some(message) => [format!("On {branch}: ").as_bytes(), message].concat(),
         None => [b"WIP on ".as_slice(), &at].concat(),
     };
-    // A message of its own ends as it was given.
-    let mut stored = text.clone();
-    if message.is_none() {
-        stored.push(b'\n');
-    }
-    let id = commit(tree, &parents, &stored)?;
+    let id = commit(tree, &parents, &text)?;
     let next = before
         .first()
         .and_then(|entry| entry.reference.rsplit('/').next()?.parse::<u64>().ok())
