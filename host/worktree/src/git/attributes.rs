@@ -22,6 +22,9 @@ pub(super) enum State {
 /// The attributes of one path, by name.
 pub(super) type Attributes = HashMap<Vec<u8>, State>;
 
+/// Attributes with what is said of each; no state makes one unspecified.
+type Assignments = Vec<(Vec<u8>, Option<State>)>;
+
 /// The rules of one working tree, read as they are needed.
 #[derive(Debug)]
 pub(super) struct AttributeFiles {
@@ -34,8 +37,7 @@ pub(super) struct AttributeFiles {
 #[derive(Debug)]
 struct Line {
     target: Target,
-    /// No state means that the attribute is made unspecified.
-    states: Vec<(Vec<u8>, Option<State>)>,
+    states: Assignments,
 }
 
 #[derive(Debug)]
@@ -56,7 +58,7 @@ impl AttributeFiles {
         for (at, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
             files.push((at + 1, self.lines_in(path.get(..at).unwrap_or_default())?));
         }
-        let mut macros: HashMap<&[u8], &[(Vec<u8>, Option<State>)]> = HashMap::new();
+        let mut macros: HashMap<&[u8], &Assignments> = HashMap::new();
         let root = files.first().map(|(_, lines)| Rc::clone(lines)).unwrap_or_default();
         for line in root.iter().chain(&self.shared) {
             if let Target::Macro(name) = &line.target {
@@ -92,12 +94,7 @@ impl AttributeFiles {
     }
 }
 
-fn apply(
-    lines: &[Line],
-    path: &[u8],
-    macros: &HashMap<&[u8], &[(Vec<u8>, Option<State>)]>,
-    found: &mut Attributes,
-) {
+fn apply(lines: &[Line], path: &[u8], macros: &HashMap<&[u8], &Assignments>, found: &mut Attributes) {
     let (_, name) = split(path);
     for line in lines {
         let Target::Pattern { pattern, anchored } = &line.target else { continue };
@@ -112,7 +109,7 @@ fn apply(
                         assign(found, off.as_bytes(), Some(&State::Unset));
                     }
                 }
-                for (inner, state) in macros.get(attribute.as_slice()).copied().unwrap_or_default() {
+                for (inner, state) in macros.get(attribute.as_slice()).copied().into_iter().flatten() {
                     assign(found, inner, state.as_ref());
                 }
             }

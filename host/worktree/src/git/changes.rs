@@ -27,6 +27,7 @@ pub enum Change {
 
 impl Change {
     /// The letter that git shows.
+    #[must_use]
     pub fn letter(self) -> char {
         match self {
             Self::Added => 'A',
@@ -128,8 +129,11 @@ impl Delta {
     }
 }
 
-/// The files of a tree, by path.
-pub(super) fn files(session: &Session<'_>, tree: Option<&Tree<'_>>) -> Result<BTreeMap<Vec<u8>, (u32, Oid)>> {
+/// Files by path, each with its mode and the id of its content.
+pub(super) type Files = BTreeMap<Vec<u8>, (u32, Oid)>;
+
+/// The files of a tree.
+pub(super) fn files(session: &Session<'_>, tree: Option<&Tree<'_>>) -> Result<Files> {
     let deltas = between_trees(session, None, tree, &Pathspec::default())?;
     let sides = deltas.into_iter().filter_map(|delta| delta.new);
     Ok(sides.map(|side| (side.path, (side.mode, side.id.unwrap_or(Oid::ZERO_SHA1)))).collect())
@@ -194,7 +198,7 @@ pub(super) fn unstaged(session: &Session<'_>, staging: &Staging, spec: &Pathspec
         match session.found(staging, entry)? {
             Found::Same(_) => {}
             Found::Missing => deltas.push(Delta::new(old, None)),
-            Found::Changed { mode, .. } => deltas.push(Delta::new(old, Some(Side::file(&entry.path, mode)))),
+            Found::Changed { mode } => deltas.push(Delta::new(old, Some(Side::file(&entry.path, mode)))),
         }
     }
     deltas.sort_by(|left, right| left.path().cmp(right.path()));
@@ -222,7 +226,7 @@ pub(super) fn since(
         let now = match session.found(staging, entry)? {
             Found::Same(_) => Some(Side::stored(&entry.path, entry.mode, entry.id)),
             Found::Missing => None,
-            Found::Changed { mode, .. } => {
+            Found::Changed { mode } => {
                 let mut side = Side::file(&entry.path, mode);
                 side.id = Some(side.id(session)?);
                 Some(side)

@@ -64,6 +64,7 @@ impl Context<'_> {
 /// let reply = git(&scope, &invocation);
 /// assert_eq!(reply.code, 0);
 /// ```
+#[must_use]
 pub fn git(scope: &Scope, invocation: &Invocation) -> Reply {
     match run(scope, invocation) {
         Ok(reply) => reply,

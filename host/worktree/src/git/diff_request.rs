@@ -16,6 +16,7 @@ const RENAME_PERCENT: u32 = 50;
 
 /// What to show.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(super) struct DiffRequest {
     pub(super) patch: bool,
     pub(super) graph: bool,
@@ -91,7 +92,7 @@ impl DiffRequest {
         }
         match argument {
             Argument::Short('w') | Argument::Long("ignore-all-space") => {
-                self.options.whitespace = Whitespace::Ignored
+                self.options.whitespace = Whitespace::Ignored;
             }
             Argument::Short('b') | Argument::Long("ignore-space-change") => {
                 self.options.whitespace = Whitespace::ChangeIgnored;
@@ -112,9 +113,7 @@ impl DiffRequest {
                 Some(b"never" | b"auto") => {}
                 _ => return Err(arguments.unsupported()),
             },
-            Argument::Long(
-                "no-color" | "no-ext-diff" | "no-textconv" | "indent-heuristic" | "minimal-off",
-            ) => {}
+            Argument::Long("no-color" | "no-ext-diff" | "no-textconv" | "indent-heuristic") => {}
             _ => return Ok(false),
         }
         Ok(true)
@@ -129,11 +128,6 @@ impl DiffRequest {
             || self.summary
             || self.names.is_some()
             || self.nothing
-    }
-
-    /// Tells whether the form is a patch alone.
-    pub(super) fn is_patch_alone(&self) -> bool {
-        self.patch && !self.graph && !self.totals && !self.numbers && !self.summary && self.names.is_none()
     }
 
     /// Finds renames and leaves out what the filter does.
@@ -154,7 +148,7 @@ impl DiffRequest {
             return Ok(!deltas.is_empty());
         }
         for delta in deltas {
-            if !patch(session, delta, &self.options)?.is_empty() {
+            if !patch(session, delta, self.options)?.is_empty() {
                 return Ok(true);
             }
         }
@@ -197,7 +191,7 @@ impl DiffRequest {
                 out.push(if self.zero { 0 } else { b'\n' });
             }
             for delta in deltas {
-                out.extend_from_slice(&patch(session, delta, &self.options)?);
+                out.extend_from_slice(&patch(session, delta, self.options)?);
                 Context::check_size(&out)?;
             }
         }

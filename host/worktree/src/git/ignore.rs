@@ -36,16 +36,6 @@ impl Ignores {
         Self { tree, shared, by_directory: RefCell::default() }
     }
 
-    /// Tells whether a path is ignored by itself or by a directory above it.
-    pub(super) fn is_ignored(&self, path: &[u8], directory: bool) -> Result<bool> {
-        for (at, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
-            if self.is_ignored_itself(path.get(..at).unwrap_or_default(), true)? {
-                return Ok(true);
-            }
-        }
-        self.is_ignored_itself(path, directory)
-    }
-
     /// Tells whether a path is ignored, where no directory above it is.
     pub(super) fn is_ignored_itself(&self, path: &[u8], directory: bool) -> Result<bool> {
         let (mut base, _) = split(path);

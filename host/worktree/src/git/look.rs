@@ -53,11 +53,7 @@ pub fn patch(
     let session = Session::open(scope)?;
     let mut out = Vec::new();
     for delta in deltas(&session, from, untracked)? {
-        out.extend_from_slice(&super::patch::patch(
-            &session,
-            &delta,
-            &super::patch::PatchOptions::default(),
-        )?);
+        out.extend_from_slice(&super::patch::patch(&session, &delta, super::patch::PatchOptions::default())?);
         Context::check_size(&out)?;
     }
     Ok(out)

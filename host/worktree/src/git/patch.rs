@@ -25,7 +25,7 @@ impl Default for PatchOptions {
 }
 
 /// Prints the patch of one file.
-pub(super) fn patch(session: &Session<'_>, delta: &Delta, options: &PatchOptions) -> Result<Vec<u8>> {
+pub(super) fn patch(session: &Session<'_>, delta: &Delta, options: PatchOptions) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     match (&delta.old, &delta.new) {
         _ if delta.change == Change::Unmerged => {
@@ -43,7 +43,7 @@ pub(super) fn patch(session: &Session<'_>, delta: &Delta, options: &PatchOptions
     Ok(out)
 }
 
-fn one(session: &Session<'_>, delta: &Delta, options: &PatchOptions, out: &mut Vec<u8>) -> Result<()> {
+fn one(session: &Session<'_>, delta: &Delta, options: PatchOptions, out: &mut Vec<u8>) -> Result<()> {
     let (old, new) = (delta.old.as_ref(), delta.new.as_ref());
     let old_path = old.map_or_else(|| delta.path(), |side| &side.path);
     let name = |prefix: &str, path: &[u8]| quoted_after(prefix, path, session.unusual);
@@ -53,7 +53,7 @@ fn one(session: &Session<'_>, delta: &Delta, options: &PatchOptions, out: &mut V
     match (old, new) {
         (None, Some(new)) => header.extend_from_slice(format!("new file mode {:06o}\n", new.mode).as_bytes()),
         (Some(old), None) => {
-            header.extend_from_slice(format!("deleted file mode {:06o}\n", old.mode).as_bytes())
+            header.extend_from_slice(format!("deleted file mode {:06o}\n", old.mode).as_bytes());
         }
         (Some(old), Some(new)) if old.mode != new.mode => {
             header.extend_from_slice(

@@ -7,6 +7,9 @@ use super::wildcard::{Slash, is_glob, matches};
 /// The most paths on one command line.
 const MAX_PATHS: usize = 10_000;
 
+/// Paths from the root of the tree.
+pub(super) type Paths = Vec<Vec<u8>>;
+
 /// A choice of files; without any path it chooses all.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pathspec {

@@ -87,7 +87,7 @@ impl Pretty<'_, '_> {
         if self.decorate {
             let names = decorations(self.session, commit.id())?;
             if !names.is_empty() {
-                id += &format!(" ({})", names.join(", "));
+                id = format!("{id} ({})", names.join(", "));
             }
         }
         let message = commit.message_bytes();
@@ -276,33 +276,10 @@ pub(super) fn subject(message: &[u8]) -> Vec<u8> {
 
 /// What follows the first paragraph.
 pub(super) fn body(message: &[u8]) -> Vec<u8> {
-    let mut rest = message;
-    let mut passed_subject = false;
-    while !rest.is_empty() {
-        let end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
-        let (line, after) = rest.split_at(end);
-        match (line.trim_ascii_end().is_empty(), passed_subject) {
-            (true, false) => {}
-            (false, false) => {
-                passed_subject = true;
-                // Up to the end of the paragraph.
-                rest = after;
-                while !rest.is_empty() {
-                    let end = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
-                    let (line, after) = rest.split_at(end);
-                    if line.trim_ascii_end().is_empty() {
-                        break;
-                    }
-                    rest = after;
-                }
-                continue;
-            }
-            (true, true) => {}
-            (false, true) => return rest.to_vec(),
-        }
-        rest = after;
-    }
-    Vec::new()
+    let is_empty = |line: &[u8]| line.trim_ascii_end().is_empty();
+    let lines = message.split_inclusive(|byte| *byte == b'\n');
+    let rest = lines.skip_while(|line| is_empty(line)).skip_while(|line| !is_empty(line));
+    rest.skip_while(|line| is_empty(line)).flatten().copied().collect()
 }
 
 fn file_name(subject: &[u8]) -> Vec<u8> {

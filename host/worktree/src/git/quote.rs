@@ -44,7 +44,7 @@ pub(super) fn relative(path: &[u8], prefix: &[u8]) -> Vec<u8> {
         .filter(|(_, (byte, _))| **byte == b'/')
         .last()
         .map_or(0, |(at, _)| at + 1);
-    let above = prefix.iter().skip(common).filter(|byte| **byte == b'/').count();
+    let above = prefix.get(common..).unwrap_or_default().split(|byte| *byte == b'/').count() - 1;
     let mut result = b"../".repeat(above);
     result.extend_from_slice(path.get(common..).unwrap_or_default());
     result

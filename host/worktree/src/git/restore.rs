@@ -1,5 +1,6 @@
 //! Files of trees and of the index written back into the working tree.
 
+use super::changes::Files;
 use super::failure::{Failure, Result};
 use super::path::is_valid;
 use super::session::{Found, Session};
@@ -74,7 +75,7 @@ pub(super) fn from_index(session: &Session<'_>, staging: &mut Staging, path: &[u
 pub(super) fn to_tree(
     session: &Session<'_>,
     staging: &mut Staging,
-    files: &std::collections::BTreeMap<Vec<u8>, (u32, Oid)>,
+    files: &Files,
     (paths, with_files): (&[Vec<u8>], bool),
 ) -> Result<()> {
     // What goes makes room for what comes.

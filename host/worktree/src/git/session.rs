@@ -43,7 +43,7 @@ pub(super) struct Session<'a> {
 pub(super) enum Found {
     Missing,
     Same(Option<Stat>),
-    Changed { mode: u32, stat: Stat },
+    Changed { mode: u32 },
 }
 
 impl<'a> Session<'a> {
@@ -241,19 +241,16 @@ impl<'a> Session<'a> {
             Kind::File { .. } | Kind::Link => {}
         }
         if mode != entry.mode {
-            return Ok(Found::Changed { mode, stat });
+            return Ok(Found::Changed { mode });
         }
         if staging.is_fresh(entry, &stat) {
             return Ok(Found::Same(Some(stat)));
         }
-        let content = match self.stored_form(&entry.path, stat.kind, Some(entry)) {
-            Ok(content) => content,
-            Err(failure) => return Err(failure),
-        };
+        let content = self.stored_form(&entry.path, stat.kind, Some(entry))?;
         if Oid::hash_object(ObjectType::Blob, &content)? == entry.id {
             Ok(Found::Same(Some(stat)))
         } else {
-            Ok(Found::Changed { mode, stat })
+            Ok(Found::Changed { mode })
         }
     }
 

@@ -93,7 +93,7 @@ pub(super) fn numstat(stats: &[FileStat], unusual: Option<Unusual>) -> Vec<u8> {
     for stat in stats {
         match stat.amount {
             Amount::Lines { added, deleted } => {
-                out.extend_from_slice(format!("{added}\t{deleted}\t").as_bytes())
+                out.extend_from_slice(format!("{added}\t{deleted}\t").as_bytes());
             }
             Amount::Binary { .. } => out.extend_from_slice(b"-\t-\t"),
             Amount::Unmerged => out.extend_from_slice(b"0\t0\t"),
@@ -145,7 +145,7 @@ pub(super) fn graph(stats: &[FileStat], unusual: Unusual) -> Vec<u8> {
         out.extend_from_slice(b" | ");
         match stat.amount {
             Amount::Binary { before: 0, after: 0 } => {
-                out.extend_from_slice(format!("{:>number_width$}", "Bin").as_bytes())
+                out.extend_from_slice(format!("{:>number_width$}", "Bin").as_bytes());
             }
             Amount::Binary { before, after } => {
                 out.extend_from_slice(
@@ -187,10 +187,10 @@ pub(super) fn totals(stats: &[FileStat]) -> Vec<u8> {
     let mut line = format!(" {files} file{} changed", plural(files));
     if files > 0 {
         if added > 0 || deleted == 0 {
-            line += &format!(", {added} insertion{}(+)", plural(added));
+            line = format!("{line}, {added} insertion{}(+)", plural(added));
         }
         if deleted > 0 || added == 0 {
-            line += &format!(", {deleted} deletion{}(-)", plural(deleted));
+            line = format!("{line}, {deleted} deletion{}(-)", plural(deleted));
         }
     }
     line.push('\n');
@@ -321,11 +321,10 @@ pub(super) fn summary(deltas: &[Delta], unusual: Unusual) -> Vec<u8> {
                 }
             }
             (Change::Modified | Change::TypeChanged, Some(old), Some(new)) => {
-                if old.mode != new.mode {
-                    line(format!(" mode change {:06o} => {:06o} ", old.mode, new.mode), &path);
-                } else {
+                if old.mode == new.mode {
                     continue;
                 }
+                line(format!(" mode change {:06o} => {:06o} ", old.mode, new.mode), &path);
             }
             _ => continue,
         }

@@ -3,7 +3,7 @@
 use super::changes::{Change, Delta, staged, unstaged};
 use super::failure::Result;
 use super::path::is_git_name;
-use super::pathspec::Pathspec;
+use super::pathspec::{Paths, Pathspec};
 use super::renames::detect;
 use super::session::Session;
 use super::staging::Staging;
@@ -73,6 +73,7 @@ pub struct Conflict {
 
 impl Conflict {
     /// The two letters that git shows.
+    #[must_use]
     pub fn letters(&self) -> &'static str {
         let [base, ours, theirs, _] = self.modes;
         match (base != 0, ours != 0, theirs != 0) {
@@ -181,7 +182,7 @@ pub(super) fn untracked(
     staging: &Staging,
     spec: &Pathspec,
     options: &StatusOptions,
-) -> Result<(Vec<Vec<u8>>, Vec<Vec<u8>>)> {
+) -> Result<(Paths, Paths)> {
     let walk = Walk { session, staging, spec, options };
     let mut seen = Seen::default();
     walk.directory(b"", false, &mut seen)?;

@@ -106,18 +106,15 @@ fn path_before(state: &State) -> Option<&[u8]> {
 fn short_branch(branch: &Branch) -> String {
     let Some(name) = &branch.name else { return "HEAD (no branch)".to_owned() };
     let mut line = if branch.commit.is_some() { name.clone() } else { format!("No commits yet on {name}") };
-    match &branch.upstream {
-        Some((upstream, counts)) => {
-            line += &format!("...{upstream}");
-            match counts {
-                Some((0, 0)) => {}
-                Some((ahead, 0)) => line += &format!(" [ahead {ahead}]"),
-                Some((0, behind)) => line += &format!(" [behind {behind}]"),
-                Some((ahead, behind)) => line += &format!(" [ahead {ahead}, behind {behind}]"),
-                None => line += " [gone]",
-            }
+    if let Some((upstream, counts)) = &branch.upstream {
+        line = format!("{line}...{upstream}");
+        match counts {
+            Some((0, 0)) => {}
+            Some((ahead, 0)) => line = format!("{line} [ahead {ahead}]"),
+            Some((0, behind)) => line = format!("{line} [behind {behind}]"),
+            Some((ahead, behind)) => line = format!("{line} [ahead {ahead}, behind {behind}]"),
+            None => line += " [gone]",
         }
-        None => {}
     }
     line
 }

@@ -349,6 +349,7 @@ fn gone() -> io::Error {
 
 /// Bytes as a path of the host's system.
 #[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have names that are no bytes")]
 pub(super) fn os_path(bytes: &[u8]) -> io::Result<&Path> {
     use std::os::unix::ffi::OsStrExt;
     Ok(Path::new(std::ffi::OsStr::from_bytes(bytes)))
@@ -364,6 +365,7 @@ pub(super) fn os_path(bytes: &[u8]) -> io::Result<&Path> {
 }
 
 #[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have names that are no bytes")]
 fn os_bytes(name: &std::ffi::OsStr) -> io::Result<Vec<u8>> {
     use std::os::unix::ffi::OsStrExt;
     Ok(name.as_bytes().to_vec())

@@ -1,9 +1,9 @@
 //! Commands that change the index, the files or the branch, on copies of one repository.
 
-use super::harness::{World, assert_same, same_on_copies};
+use super::harness::{World, assert_same, lines, same_on_copies};
 
 fn world() -> World {
-    let body: String = (0..30).map(|line| format!("line {line}\n")).collect();
+    let body = lines("line", 30);
     let world = World::new(&[
         ("a.txt", &body),
         ("b.txt", "b\n"),
@@ -58,9 +58,8 @@ fn commit_tells_what_it_made() {
 
 #[test]
 fn a_rewritten_file_is_told_by_its_lines() {
-    let world =
-        World::new(&[("big", &(0..80).map(|line| format!("old line number {line}\n")).collect::<String>())]);
-    world.write("big", (0..80).map(|line| format!("quite another text {line}\n")).collect::<String>());
+    let world = World::new(&[("big", &lines("old line number", 80))]);
+    world.write("big", lines("quite another text", 80));
     same_on_copies(&world, &[&["commit", "-am", "rewritten"], &["show", "--stat"]]);
 }
 

@@ -154,12 +154,6 @@ impl World {
         assert_same(arguments, &theirs, &self.ours_in(directory, arguments));
     }
 
-    /// Compares standard output and exit codes only, where the wording of an error is ours.
-    pub fn same_output(&self, arguments: &[&str]) {
-        let (theirs, ours) = (self.theirs(arguments), self.ours(arguments));
-        assert_eq!((theirs.code, text(&theirs.stdout)), (ours.code, text(&ours.stdout)), "git {arguments:?}");
-    }
-
     /// What git itself finds in the worktree after a command.
     pub fn state(&self) -> Vec<String> {
         let mut state: Vec<String> = [
@@ -230,6 +224,12 @@ pub fn assert_same(arguments: &[&str], theirs: &Reply, ours: &Reply) {
         (ours.code, text(&ours.stdout), text(&ours.stderr)),
         "git {arguments:?}: git on the left, ours on the right"
     );
+}
+
+/// Lines that start the same and are numbered from 0.
+pub fn lines(start: &str, count: usize) -> String {
+    let lines: Vec<String> = (0..count).map(|number| format!("{start} {number}\n")).collect();
+    lines.concat()
 }
 
 /// Bytes as text in which no two differ that differ as bytes.

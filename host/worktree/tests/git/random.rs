@@ -99,7 +99,7 @@ fn line(random: &mut Random) -> String {
 
 fn edited(random: &mut Random, old: &[u8]) -> Vec<u8> {
     let mut lines: Vec<Vec<u8>> = old.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
-    for _ in 0..1 + random.below(4) {
+    for _ in 0..=random.below(4) {
         let at = random.below(lines.len() + 1);
         let new = (line(random) + "\n").into_bytes();
         match random.below(3) {
@@ -198,7 +198,7 @@ fn random_histories_look_as_with_git() {
         let mut random = Random(seed | 1);
         let mut world = World::new(&[(".gitignore", "*.o\n*.log\n"), ("src/main.rs", "fn main() {\n}\n")]);
         for round in 0..ROUNDS {
-            for _ in 0..1 + random.below(6) {
+            for _ in 0..=random.below(6) {
                 edit(&world, &mut random);
             }
             if random.chance(60) {

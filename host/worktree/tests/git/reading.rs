@@ -1,10 +1,10 @@
 //! Commands that change nothing.
 
-use super::harness::World;
+use super::harness::{World, lines};
 
 /// Two commits on main, a few on the branch, and changes of every kind in the index and the tree.
 fn world() -> World {
-    let body: String = (0..60).map(|line| format!("line {line}\n")).collect();
+    let body = lines("line", 60);
     let mut world = World::new(&[
         ("a.txt", &body),
         ("src/main.rs", "fn main() {\n    one();\n    two();\n}\n\nfn other() {\n    three();\n}\n"),

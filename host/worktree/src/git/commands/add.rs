@@ -4,7 +4,7 @@ use super::super::arguments::{Argument, Arguments};
 use super::super::command::Context;
 use super::super::failure::{Failure, Result};
 use super::super::path::is_valid;
-use super::super::pathspec::{Item, Pathspec, is_below};
+use super::super::pathspec::{Item, Paths, Pathspec, is_below};
 use super::super::stage::{Mode, Staged, stage, update};
 use super::super::staging::Staging;
 use super::super::status::{StatusOptions, Untracked, untracked};
@@ -84,12 +84,7 @@ fn nothing(cx: &Context<'_>) -> u8 {
 }
 
 /// The untracked files to add, and the ignored paths that were named.
-fn new_files(
-    cx: &Context<'_>,
-    staging: &Staging,
-    spec: &Pathspec,
-    force: bool,
-) -> Result<(Vec<Vec<u8>>, Vec<Vec<u8>>)> {
+fn new_files(cx: &Context<'_>, staging: &Staging, spec: &Pathspec, force: bool) -> Result<(Paths, Paths)> {
     let session = &cx.session;
     let options = StatusOptions { untracked: Untracked::All, ignored: force, renames: false };
     let (mut new, forced) = untracked(session, staging, spec, &options)?;

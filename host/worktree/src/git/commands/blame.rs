@@ -21,6 +21,7 @@ use git2::{Commit, ObjectType, Oid};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 struct Request {
     range: Option<String>,
     porcelain: bool,
@@ -38,6 +39,9 @@ struct Line {
     /// Where it stands in the commit that is looked at.
     here: usize,
 }
+
+/// A line to print: where it stands from 0, its text, and whose it is.
+type Blamed<'t> = (usize, &'t [u8], Origin);
 
 /// Whose a line is.
 #[derive(Clone)]
@@ -100,9 +104,9 @@ pub(super) fn run(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> 
     for line in own {
         set(&mut origins, line, Origin { commit: None, path: path.clone(), line: line.here });
     }
-    follow(session, start, (path.clone(), kept), &mut origins)?;
+    follow(session, &start, (path.clone(), kept), &mut origins)?;
     let chosen = range(request.range.as_deref(), count)?;
-    let lines: Vec<(usize, &[u8], Origin)> = text
+    let lines: Vec<Blamed<'_>> = text
         .split_inclusive(|byte| *byte == b'\n')
         .zip(origins)
         .enumerate()
@@ -163,7 +167,7 @@ fn pass(old: &[u8], new: &[u8], lines: Vec<Line>) -> Result<(Vec<Line>, Vec<Line
 /// Hands lines from commit to parent, the newest commit first, until each has found its own.
 fn follow(
     session: &Session<'_>,
-    start: Commit<'_>,
+    start: &Commit<'_>,
     (path, lines): (Vec<u8>, Vec<Line>),
     origins: &mut [Option<Origin>],
 ) -> Result<()> {
@@ -273,7 +277,7 @@ fn told(cx: &Context<'_>, origin: &Origin) -> Result<Told> {
 fn plain(
     cx: &Context<'_>,
     request: &Request,
-    (lines, path, end): (&[(usize, &[u8], Origin)], &[u8], usize),
+    (lines, path, end): (&[Blamed<'_>], &[u8], usize),
 ) -> Result<()> {
     let mut known: HashMap<Option<Oid>, Told> = HashMap::new();
     let mut digits = if request.long_ids { 40 } else { 0 };
@@ -334,9 +338,9 @@ fn plain(
     Ok(())
 }
 
-fn porcelain(cx: &Context<'_>, request: &Request, lines: &[(usize, &[u8], Origin)]) -> Result<()> {
+fn porcelain(cx: &Context<'_>, request: &Request, lines: &[Blamed<'_>]) -> Result<()> {
     let mut shown: HashSet<Option<Oid>> = HashSet::new();
-    let follows = |left: &(usize, &[u8], Origin), right: &(usize, &[u8], Origin)| {
+    let follows = |left: &Blamed<'_>, right: &Blamed<'_>| {
         left.2.commit == right.2.commit
             && left.2.path == right.2.path
             && left.2.line + 1 == right.2.line
@@ -347,7 +351,7 @@ fn porcelain(cx: &Context<'_>, request: &Request, lines: &[(usize, &[u8], Origin
             let told = told(cx, origin)?;
             let mut head = format!("{} {} {}", told.id, origin.line + 1, at + 1);
             if number == 0 {
-                head += &format!(" {}", group.len());
+                head = format!("{head} {}", group.len());
             }
             cx.print(head + "\n");
             if shown.insert(origin.commit) || request.line_porcelain {
@@ -373,26 +377,23 @@ fn details(cx: &Context<'_>, origin: &Origin, author: &Told) -> Result<()> {
             .concat()
     };
     cx.print(person("author", &author.author, &author.email, author.time));
-    let (committer, summary, previous) = match origin.commit {
-        Some(id) => {
-            let commit = cx.session.repository.find_commit(id)?;
-            let who = commit.committer();
-            let previous = match commit.parents().next() {
-                Some(parent) => before(&cx.session, &parent, &commit.tree()?, &origin.path)?
-                    .map(|(path, _)| (parent.id(), path)),
-                None => None,
-            };
-            (
-                person("committer", who.name_bytes(), who.email_bytes(), moment(&who)),
-                subject(commit.message_bytes()),
-                previous,
-            )
-        }
-        None => {
-            let head = cx.session.head()?.map(|head| (head.id(), origin.path.clone()));
-            let text = format!("Version of {0} from {0}", String::from_utf8_lossy(&origin.path));
-            (person("committer", &author.author, &author.email, author.time), text.into_bytes(), head)
-        }
+    let (committer, summary, previous) = if let Some(id) = origin.commit {
+        let commit = cx.session.repository.find_commit(id)?;
+        let who = commit.committer();
+        let previous = match commit.parents().next() {
+            Some(parent) => before(&cx.session, &parent, &commit.tree()?, &origin.path)?
+                .map(|(path, _)| (parent.id(), path)),
+            None => None,
+        };
+        (
+            person("committer", who.name_bytes(), who.email_bytes(), moment(&who)),
+            subject(commit.message_bytes()),
+            previous,
+        )
+    } else {
+        let head = cx.session.head()?.map(|head| (head.id(), origin.path.clone()));
+        let text = format!("Version of {0} from {0}", String::from_utf8_lossy(&origin.path));
+        (person("committer", &author.author, &author.email, author.time), text.into_bytes(), head)
     };
     cx.print(committer);
     cx.print([b"summary ".as_slice(), &summary, b"\n"].concat());

@@ -20,7 +20,7 @@ pub(super) fn run(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> 
             Argument::Short('l') | Argument::Long("list") => list = true,
             Argument::Short('r') | Argument::Long("remotes") => kinds = vec![BranchType::Remote],
             Argument::Short('a') | Argument::Long("all") => {
-                kinds = vec![BranchType::Local, BranchType::Remote]
+                kinds = vec![BranchType::Local, BranchType::Remote];
             }
             Argument::Long("contains") => contains = Some(arguments.text()?.to_owned()),
             Argument::Long("no-color") => {}
@@ -132,10 +132,10 @@ fn print(cx: &Context<'_>, lines: &[Line], verbose: bool) -> Result<()> {
     for line in lines {
         let mut text = format!("{} {}", line.mark, line.name);
         match (&line.target, line.commit) {
-            (Some(target), _) if !verbose => text += &format!(" -> {target}"),
+            (Some(target), _) if !verbose => text = format!("{text} -> {target}"),
             (None, Some(id)) if verbose => {
                 text += &" ".repeat(width - line.name.chars().count());
-                text += &format!(" {} ", cx.session.abbreviate(id)?);
+                text = format!("{text} {} ", cx.session.abbreviate(id)?);
                 let commit = cx.session.repository.find_commit(id)?;
                 text += &String::from_utf8_lossy(&subject(commit.message_bytes()));
             }

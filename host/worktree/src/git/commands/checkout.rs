@@ -1,7 +1,7 @@
 //! `git checkout`, `git restore` and `git switch`: files are brought back, branches stay.
 
 use super::super::arguments::{Argument, Arguments};
-use super::super::changes::{files, since};
+use super::super::changes::{Files, files, since};
 use super::super::command::Context;
 use super::super::failure::{Failure, Result};
 use super::super::pathspec::Pathspec;
@@ -69,12 +69,7 @@ pub(super) fn checkout(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result
 }
 
 /// How many files of a tree are not as it has them.
-fn differing(
-    cx: &Context<'_>,
-    staging: &Staging,
-    wanted: &std::collections::BTreeMap<Vec<u8>, (u32, git2::Oid)>,
-    chosen: &[Vec<u8>],
-) -> Result<usize> {
+fn differing(cx: &Context<'_>, staging: &Staging, wanted: &Files, chosen: &[Vec<u8>]) -> Result<usize> {
     let mut count = 0;
     for path in chosen {
         let same = match staging.get(path) {
@@ -162,7 +157,7 @@ pub(super) fn restore(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<
                 write(session, path, *mode, *id)?;
             }
             None if staging.get(path).is_none_or(|entry| entry.mode != GITLINK) => {
-                session.tree.remove(path, b"")?
+                session.tree.remove(path, b"")?;
             }
             None => {}
         }
@@ -180,7 +175,7 @@ pub(super) fn switch(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u
                 return Err(stay(cx, "another branch"));
             }
             Argument::Operand(name) | Argument::Path(name) => {
-                names.push(String::from_utf8_lossy(name).into_owned())
+                names.push(String::from_utf8_lossy(name).into_owned());
             }
             other => return Err(arguments.refuse(other)),
         }

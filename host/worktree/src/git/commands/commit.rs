@@ -19,6 +19,7 @@ use super::super::status_text::{Branch, long};
 use git2::{ObjectType, Oid};
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 struct Request {
     message: Option<Vec<u8>>,
     all: bool,

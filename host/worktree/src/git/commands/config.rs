@@ -12,7 +12,7 @@ pub(super) fn run(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> 
             Argument::Long("get") => get = true,
             Argument::Operand(b"get") if names.is_empty() && !get => get = true,
             Argument::Operand(name) | Argument::Path(name) => {
-                names.push(String::from_utf8_lossy(name).to_ascii_lowercase())
+                names.push(String::from_utf8_lossy(name).to_ascii_lowercase());
             }
             other => {
                 return Err(arguments

@@ -51,7 +51,7 @@ pub(super) fn run(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> 
             }
         }
         _ if cached => return Err(Failure::usage("git diff --cached takes one commit at most")),
-        [Revision::Range(from, to)] => {
+        [Revision::Range(from, to)] | [Revision::One(from), Revision::One(to)] => {
             between_trees(session, Some(&tree(session, from)?), Some(&tree(session, to)?), &spec)?
         }
         [Revision::Symmetric(from, to)] => {
@@ -59,9 +59,6 @@ pub(super) fn run(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> 
                 .ok_or_else(|| Failure::fatal(format!("{from}...{to}: no merge base")))?;
             let base = session.repository.find_commit(base)?.tree()?;
             between_trees(session, Some(&base), Some(&tree(session, to)?), &spec)?
-        }
-        [Revision::One(from), Revision::One(to)] => {
-            between_trees(session, Some(&tree(session, from)?), Some(&tree(session, to)?), &spec)?
         }
         _ => {
             return Err(Failure::usage("these commits together are not supported here")

@@ -13,6 +13,7 @@ use super::super::work_tree::{GITLINK, Kind, LINK};
 use regex::bytes::Regex;
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 struct Request {
     numbers: bool,
     ignore_case: bool,

@@ -110,7 +110,7 @@ pub(super) fn run(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> 
             Argument::Long("first-parent") => selection.first_parent = true,
             Argument::Long("since" | "after") => selection.since = Some(approximate(arguments.text()?, now)?),
             Argument::Long("until" | "before") => {
-                selection.until = Some(approximate(arguments.text()?, now)?)
+                selection.until = Some(approximate(arguments.text()?, now)?);
             }
             Argument::Long("author") => search.authors.push(arguments.text()?),
             Argument::Long("committer") => search.committers.push(arguments.text()?),

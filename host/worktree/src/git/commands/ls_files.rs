@@ -9,6 +9,7 @@ use super::super::session::Found;
 use super::super::status::{StatusOptions, Untracked, untracked};
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 struct Request {
     zero: bool,
     stage: bool,
@@ -76,7 +77,7 @@ pub(super) fn run(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> 
             let mut line = |letter: char| {
                 let mut text = tag(&request, letter);
                 if request.stage {
-                    text += &format!("{:06o} {} 0\t", entry.mode, entry.id);
+                    text = format!("{text}{:06o} {} 0\t", entry.mode, entry.id);
                 }
                 tracked.push((text, entry.path.clone()));
             };
@@ -98,7 +99,7 @@ pub(super) fn run(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> 
                 let Some(entry) = entry else { continue };
                 let mut text = tag(&request, 'M');
                 if request.stage {
-                    text += &format!("{:06o} {} {number}\t", entry.mode, entry.id);
+                    text = format!("{text}{:06o} {} {number}\t", entry.mode, entry.id);
                 }
                 tracked.push((text, path.clone()));
             }
@@ -106,16 +107,16 @@ pub(super) fn run(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> 
         tracked.sort_by(|left, right| left.1.cmp(&right.1));
         lines.extend(tracked);
     }
-    if request.must_match {
-        for item in spec.items().filter(|item| !lines.iter().any(|(_, path)| item.has(path))) {
-            let shown = String::from_utf8_lossy(&item.argument);
-            return Err(Failure::plain(
-                1,
-                format!(
-                    "error: pathspec '{shown}' did not match any file(s) known to git\nDid you forget to 'git add'?\n"
-                ),
-            ));
-        }
+    if request.must_match
+        && let Some(item) = spec.items().find(|item| !lines.iter().any(|(_, path)| item.has(path)))
+    {
+        let shown = String::from_utf8_lossy(&item.argument);
+        return Err(Failure::plain(
+            1,
+            format!(
+                "error: pathspec '{shown}' did not match any file(s) known to git\nDid you forget to 'git add'?\n"
+            ),
+        ));
     }
     for (text, path) in lines {
         cx.print(text);

@@ -23,15 +23,15 @@ pub(super) fn run(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> 
             Argument::Long("show-toplevel") => cx.print(format!("{root}\n")),
             // What is behind it is the host's; the guest has the file `.git` only.
             Argument::Long("git-dir" | "absolute-git-dir" | "git-common-dir") => {
-                cx.print(format!("{root}/.git\n"))
+                cx.print(format!("{root}/.git\n"));
             }
             Argument::Long("is-inside-work-tree") => cx.print("true\n"),
             Argument::Long("is-inside-git-dir" | "is-bare-repository" | "is-shallow-repository") => {
-                cx.print("false\n")
+                cx.print("false\n");
             }
             Argument::Long("show-prefix") => cx.print([session.prefix.as_slice(), b"\n"].concat()),
             Argument::Long("show-cdup") => {
-                let depth = session.prefix.iter().filter(|byte| **byte == b'/').count();
+                let depth = session.prefix.split(|byte| *byte == b'/').count() - 1;
                 cx.print("../".repeat(depth) + "\n");
             }
             Argument::Long("short") => {

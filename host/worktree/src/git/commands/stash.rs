@@ -5,7 +5,7 @@
 //! nothing of it expires with a reflog.
 
 use super::super::arguments::{Argument, Arguments};
-use super::super::changes::{between_trees, files, since};
+use super::super::changes::{Files, between_trees, files, since, unstaged};
 use super::super::command::Context;
 use super::super::diff_request::DiffRequest;
 use super::super::failure::{Failure, Result};
@@ -28,8 +28,7 @@ const MAX_ENTRIES: usize = 1000;
 pub(super) fn run(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> {
     let rest = arguments.rest();
     match rest.first().map(Vec::as_slice) {
-        None => push(cx, arguments),
-        Some([b'-', ..]) => push(cx, arguments),
+        None | Some([b'-', ..]) => push(cx, arguments),
         Some(word) => {
             let word = word.to_vec();
             arguments.next()?;
@@ -343,11 +342,11 @@ fn apply(cx: &Context<'_>, mut arguments: Arguments<'_>, pop: bool) -> Result<u8
 fn refuse_overwrite(
     cx: &Context<'_>,
     staging: &Staging,
-    (paths, wanted): (&[Vec<u8>], &BTreeMap<Vec<u8>, (u32, Oid)>),
-    new: &BTreeMap<Vec<u8>, (u32, Oid)>,
+    (paths, wanted): (&[Vec<u8>], &Files),
+    new: &Files,
 ) -> Result<()> {
     let session = &cx.session;
-    let dirty = super::super::changes::unstaged(session, staging, &Pathspec::exactly(paths))?;
+    let dirty = unstaged(session, staging, &Pathspec::exactly(paths))?;
     let dirty: Vec<&[u8]> = dirty
         .iter()
         .map(super::super::changes::Delta::path)
