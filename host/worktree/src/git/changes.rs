@@ -1,6 +1,7 @@
 //! What differs between trees, the index and the working tree, file by file, as data.
 
 use super::failure::Result;
+use super::path::check_depth;
 use super::pathspec::Pathspec;
 use super::session::{Found, Session};
 use super::staging::Staging;
@@ -72,7 +73,7 @@ impl Side {
                 } else {
                     Kind::File { executable: false }
                 };
-                session.stored_form(&self.path, kind, session.staging()?.get(&self.path))
+                session.stored_form(&self.path, kind, session.first_staging()?.get(&self.path))
             }
         }
     }
@@ -268,6 +269,7 @@ fn compare_trees(
     if old.map(Tree::id) == new.map(Tree::id) {
         return Ok(());
     }
+    check_depth(prefix)?;
     let mut names: BTreeMap<Vec<u8>, [Option<(u32, Oid)>; 2]> = BTreeMap::new();
     for (side, tree) in [old, new].into_iter().enumerate() {
         for entry in tree.into_iter().flat_map(Tree::iter) {

@@ -3,6 +3,9 @@
 
 use super::failure::{Failure, Result};
 
+/// The most names in a path: trees are walked by recursion, and a guest must not choose how deep.
+const MAX_NAMES: usize = 200;
+
 /// A path relative to the root of the working tree, without `.`, `..` or slashes at its ends; empty
 /// for the root itself.
 pub(super) fn resolve(argument: &[u8], prefix: &[u8], guest_root: &str) -> Result<Vec<u8>> {
@@ -36,10 +39,24 @@ pub(super) fn resolve(argument: &[u8], prefix: &[u8], guest_root: &str) -> Resul
     Ok(parts.join(&b'/'))
 }
 
-/// Tells whether a path may be in the index: no part of it is empty, `.`, `..` or a spelling of
+/// Refuses a path that is too deep to be walked to.
+pub(super) fn check_depth(path: &[u8]) -> Result<()> {
+    if is_too_deep(path) {
+        return Err(Failure::fatal(format!("a directory is more than {MAX_NAMES} directories deep"))
+            .hint("remove it, or have the user look after it"));
+    }
+    Ok(())
+}
+
+fn is_too_deep(path: &[u8]) -> bool {
+    path.split(|byte| *byte == b'/').count() > MAX_NAMES
+}
+
+/// Tells whether a path may be in the index: it is not too deep, and no part of it is empty, `.`, `..` or a spelling of
 /// `.git` on any file system (git's `verify_path` with `core.protectHFS` and `core.protectNTFS` on).
 pub(super) fn is_valid(path: &[u8]) -> bool {
     !path.is_empty()
+        && !is_too_deep(path)
         && path
             .split(|byte| *byte == b'/')
             .all(|part| !part.is_empty() && part != b"." && part != b".." && !is_git_name(part))

@@ -2,7 +2,7 @@
 
 use super::changes::Files;
 use super::failure::{Failure, Result};
-use super::path::is_valid;
+use super::path::{check_depth, is_valid};
 use super::session::{Found, Session};
 use super::staging::Staging;
 use super::work_tree::{GITLINK, Kind, Stat};
@@ -42,6 +42,7 @@ fn make_room(session: &Session<'_>, path: &[u8]) -> Result<()> {
 
 /// Removes all files below a directory, unless it holds a repository of its own.
 fn empty(session: &Session<'_>, path: &[u8]) -> Result<()> {
+    check_depth(path)?;
     for (name, stat) in session.tree.list(path)? {
         if super::path::is_git_name(&name) {
             let shown = String::from_utf8_lossy(path);

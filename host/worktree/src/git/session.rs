@@ -36,6 +36,7 @@ pub(super) struct Session<'a> {
     auto_crlf: AutoCrlf,
     core_eol_crlf: bool,
     abbreviation: OnceCell<usize>,
+    first_staging: OnceCell<Staging>,
 }
 
 /// How a file of the working tree stands against its entry of the index.
@@ -87,6 +88,7 @@ impl<'a> Session<'a> {
             auto_crlf,
             core_eol_crlf,
             abbreviation: OnceCell::new(),
+            first_staging: OnceCell::new(),
             repository,
         })
     }
@@ -115,6 +117,15 @@ impl<'a> Session<'a> {
 
     pub(super) fn staging(&self) -> Result<Staging> {
         Staging::load(self.repository.path())
+    }
+
+    /// The index as it was when it was first asked for: it tells how line ends were stored before.
+    pub(super) fn first_staging(&self) -> Result<&Staging> {
+        if let Some(staging) = self.first_staging.get() {
+            return Ok(staging);
+        }
+        let staging = self.staging()?;
+        Ok(self.first_staging.get_or_init(|| staging))
     }
 
     /// The commit that HEAD names; nothing on a branch without one.

@@ -2,7 +2,7 @@
 
 use super::changes::{Change, Delta, staged, unstaged};
 use super::failure::Result;
-use super::path::is_git_name;
+use super::path::{check_depth, is_git_name};
 use super::pathspec::{Paths, Pathspec};
 use super::renames::detect;
 use super::session::Session;
@@ -207,6 +207,7 @@ struct Seen {
 impl Walk<'_, '_> {
     /// Walks one directory; all below `ignored` is ignored.
     fn directory(&self, path: &[u8], ignored: bool, seen: &mut Seen) -> Result<()> {
+        check_depth(path)?;
         for (name, stat) in self.session.tree.list(path)? {
             if is_git_name(&name) {
                 continue;

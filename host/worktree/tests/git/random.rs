@@ -183,6 +183,7 @@ const LOOKS: &[&[&str]] = &[
     &["status", "--porcelain=v2", "--branch"],
     &["status", "--porcelain=v1", "-z"],
     &["status"],
+    &["status", "--ignored", "--short"],
     &["diff"],
     &["diff", "--cached"],
     &["diff", "HEAD", "--raw", "--numstat", "--summary"],

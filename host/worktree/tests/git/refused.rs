@@ -256,3 +256,25 @@ fn looks_as_data_are_what_the_command_prints() {
     world.must(&world.tree(), &["add", "-N", "new"]);
     assert_eq!(text(&with_new), text(&world.theirs(&["diff", "HEAD"]).stdout));
 }
+
+#[test]
+fn a_directory_that_is_too_deep_is_refused_and_one_below_is_taken() {
+    let world = world();
+    let deep = |names: usize| vec!["d"; names].join("/") + "/file";
+    world.write(&deep(150), "x\n");
+    assert_eq!(world.ours(&["add", "-A"]).code, 0);
+    assert_eq!(world.ours(&["commit", "-qm", "deep"]).code, 0);
+    world.write(&deep(300), "x\n");
+    refused(&world.ours(&["status"]), 128, "directories deep");
+    refused(&world.ours(&["add", "-A"]), 128, "directories deep");
+    assert_ne!(world.ours(&["add", &deep(300)]).code, 0);
+}
+
+#[test]
+fn a_search_takes_no_long_time_whatever_is_searched_for() {
+    let world = world();
+    world.write("a", "a".repeat(100_000));
+    assert_eq!(world.ours(&["grep", "-E", "(a*)*(a|aa)*Z"]).code, 1);
+    assert_eq!(world.ours(&["ls-files", "*a*a*a*a*a*a*a*a*a*a*a*a*b"]).code, 0);
+    refused(&world.ours(&["grep", "-E", "(x{1000}){1000}"]), 128, "not understood or too large");
+}
