@@ -1,6 +1,6 @@
 //! Random histories and edits, on which every look at them has to equal git's.
 
-use super::harness::{World, assert_same, shown, text};
+use super::harness::{World, assert_same, same_on_copies, shown, text};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -234,6 +234,17 @@ fn random_histories_look_as_with_git() {
         for look in [&["log", "-p", "--stat"][..], &["log", "--raw", "--numstat", "-M30%"]] {
             println!("history of seed {seed:#x}: git {look:?}");
             assert_same(look, &world.theirs(look), &world.ours(look));
+        }
+        if repository % 4 == 0 {
+            same_on_copies(&world, &[&["restore", "."], &["reset", "-q"], &["reset", "-q", "--hard"]]);
+            same_on_copies(
+                &world,
+                &[&["add", "-A"], &["commit", "-m", "all"], &["reset", "--hard", "HEAD~2"]],
+            );
+            same_on_copies(
+                &world,
+                &[&["reset", "--hard"], &["checkout", "HEAD~1", "--", "."], &["commit", "-m", "back"]],
+            );
         }
         assert_eq!(
             text(&world.must(&world.tree(), &["fsck", "--strict", "--no-dangling"])),
