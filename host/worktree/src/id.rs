@@ -59,9 +59,9 @@ impl Id {
         format!("refs/sandpiper/start/{}/{}", self.task, self.run)
     }
 
-    /// What git's `stash` put away in this worktree.
-    pub(crate) fn stash_ref(&self) -> String {
-        format!("refs/sandpiper/stash/{}/{}", self.task, self.run)
+    /// What the guest's `git stash` put away in this worktree: a reference for each entry.
+    pub(crate) fn stash_refs(&self) -> String {
+        format!("refs/sandpiper/stash/{}/{}/*", self.task, self.run)
     }
 
     /// One file name for the two; no name has a period.

@@ -135,7 +135,8 @@ impl Worktree<'_> {
         for log in logs.iter().flatten() {
             seen.extend(log.iter().map(|entry| entry.id_new()));
         }
-        seen.extend(repository.refname_to_id(&self.record().id.stash_ref()));
+        let stashed = self.worktrees.references(&self.record().id.stash_refs()).unwrap_or_default();
+        seen.extend(stashed.iter().filter_map(|name| repository.refname_to_id(name).ok()));
         let mut kept = Vec::new();
         for oid in seen {
             let within = tip
@@ -229,7 +230,8 @@ impl Worktrees {
             &administration::directory(self.repository.commondir(), &record.id),
             held.directory(),
         )?;
-        for name in [record.id.branch_ref(), record.id.start_ref(), record.id.stash_ref()] {
+        let stashed = self.references(&record.id.stash_refs())?;
+        for name in stashed.into_iter().chain([record.id.branch_ref(), record.id.start_ref()]) {
             self.delete_reference(&name)?;
         }
         held.forget()
@@ -240,13 +242,16 @@ impl Worktrees {
     /// # Errors
     /// When references cannot be read.
     pub fn trash(&self) -> Result<Vec<String>, WorktreeError> {
-        let references = self.repository.references_glob(&format!("{TRASH}*")).trying("read references")?;
-        let mut names: Vec<String> = references
-            .filter_map(Result::ok)
-            .filter_map(|reference| reference.name().ok().map(str::to_owned))
-            .collect();
+        let mut names = self.references(&format!("{TRASH}*"))?;
         names.sort_by_key(|name| removed_seconds(name));
         Ok(names)
+    }
+
+    /// The names of references that match.
+    pub(crate) fn references(&self, glob: &str) -> Result<Vec<String>, WorktreeError> {
+        let references = self.repository.references_glob(glob).trying("read references")?;
+        let names = references.filter_map(Result::ok);
+        Ok(names.filter_map(|reference| reference.name().ok().map(str::to_owned)).collect())
     }
 
     /// Forgets what was removed longer ago than `keep_seconds`. Returns the references.

@@ -68,6 +68,8 @@ fn what_is_discarded_can_be_had_back() {
     repository.git_in(&path, ["add", "staged"]);
     fs::remove_file(path.join("staged")).unwrap();
     write(&path.join("untracked"), "untracked");
+    let stashed = repository.git_in(&path, ["stash", "create"]);
+    repository.git(["update-ref", "refs/sandpiper/stash/t/1/0", stashed.trim()]);
     write(&path.join("ignored"), "ignored");
     write(&path.join("a.txt"), "changed");
 
@@ -85,6 +87,8 @@ fn what_is_discarded_can_be_had_back() {
     }
     assert_eq!(repository.git(["show", &format!("{trash}^2:staged")]), "staged only");
     repository.git(["merge-base", "--is-ancestor", &amended, &trash]);
+    repository.git(["merge-base", "--is-ancestor", stashed.trim(), &trash]);
+    assert_eq!(repository.git(["for-each-ref", "refs/sandpiper/stash"]), "");
     assert_eq!(worktrees.trash().unwrap(), [trash]);
     // Also when git collects its garbage.
     repository.git(["-c", "gc.reflogExpire=now", "-c", "gc.pruneExpire=now", "gc", "--quiet", "--prune=now"]);
