@@ -245,15 +245,13 @@ fn finish(worktree: Worktree<'_>, finish: Finish) -> Result<Finished, WorktreeEr
     drop(changes);
     let remove = match finish {
         Finish::KeepAlways => None,
-        Finish::Keep => worktree.held_work()?.is_empty().then_some(Remove { discard: false }),
+        Finish::Keep => Some(Remove { discard: false }),
         Finish::Commit { message } => match worktree.commit(&Commit::new(&message)) {
             Ok(commit) => {
                 finished.commit = Some(commit);
                 None
             }
-            Err(WorktreeError::NothingToCommit { .. }) => {
-                worktree.held_work()?.is_empty().then_some(Remove { discard: false })
-            }
+            Err(WorktreeError::NothingToCommit { .. }) => Some(Remove { discard: false }),
             Err(err) => return Err(err),
         },
         Finish::Apply => {
@@ -264,8 +262,11 @@ fn finish(worktree: Worktree<'_>, finish: Finish) -> Result<Finished, WorktreeEr
         Finish::Discard => Some(Remove { discard: true }),
     };
     if let Some(remove) = remove {
-        finished.trash = worktree.remove(remove)?.trash;
-        finished.removed = true;
+        match worktree.remove(remove) {
+            Ok(removed) => (finished.trash, finished.removed) = (removed.trash, true),
+            Err(WorktreeError::HoldsWork { .. }) => {}
+            Err(err) => return Err(err),
+        }
     }
     Ok(finished)
 }

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use git2::{Delta, Diff, FileMode, Index, MergeOptions, Oid, Repository};
+use git2::{FileMode, Index, MergeOptions, Oid, Repository};
 use serde::Serialize;
 
 use crate::checkout::Stat;
@@ -78,15 +78,7 @@ impl Worktree<'_> {
         changed: &[PathBuf],
     ) -> Result<(Placing<'_>, Applied), WorktreeError> {
         let repository = &self.worktrees.repository;
-        let trees = [before, after].map(|oid| repository.find_tree(oid).trying("read a tree"));
-        let [old, new] = trees;
-        let (old, new) = (old?, new?);
-        let diff = repository.diff_tree_to_tree(Some(&old), Some(&new), None).trying("compare the files")?;
-        let (mut written, mut deleted) = (Vec::new(), Vec::new());
-        for delta in diff.deltas() {
-            let path = paths(&delta).next_back().unwrap_or_default();
-            if delta.status() == Delta::Deleted { deleted.push(path) } else { written.push(path) }
-        }
+        let (written, deleted) = update::changed_paths_of(repository, before, after)?;
         update::check_filters(repository, &written)?;
         let named =
             |paths: &[PathBuf]| paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
@@ -172,19 +164,9 @@ fn version(repository: &Repository, checkout: &Path, path: &Path) -> Result<Vers
 
 /// The files that differ, each once.
 fn changes(repository: &Repository, before: Oid, after: Oid) -> Result<Vec<PathBuf>, WorktreeError> {
-    let trees = [before, after].map(|oid| repository.find_tree(oid).trying("read a tree"));
-    let [old, new] = trees;
-    let (old, new) = (old?, new?);
-    let diff: Diff<'_> =
-        repository.diff_tree_to_tree(Some(&old), Some(&new), None).trying("compare the files")?;
-    let mut changed: Vec<PathBuf> =
-        diff.deltas().flat_map(|delta| paths(&delta).collect::<Vec<_>>()).collect();
+    let (mut changed, deleted) = update::changed_paths_of(repository, before, after)?;
+    changed.extend(deleted);
     changed.sort();
     changed.dedup();
     Ok(changed)
-}
-
-fn paths(delta: &git2::DiffDelta<'_>) -> impl DoubleEndedIterator<Item = PathBuf> + use<> {
-    let paths = [delta.old_file().path_bytes(), delta.new_file().path_bytes()];
-    paths.map(|path| path.map(crate::platform::path)).into_iter().flatten()
 }

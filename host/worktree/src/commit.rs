@@ -59,12 +59,14 @@ impl Worktree<'_> {
     /// [`WorktreeError::NothingToCommit`], [`WorktreeError::NoAuthor`], and those of files and objects.
     pub fn commit(&self, commit: &Commit) -> Result<String, WorktreeError> {
         let text = commit.text(&self.record().id.to_string())?;
-        let committer = self.worktrees.signature();
-        let author = match &commit.author {
-            Some(author) => parse_author(author)?,
-            None => self.worktrees.signature()?,
+        let own = self.worktrees.signature();
+        let (author, committer) = match &commit.author {
+            Some(author) => {
+                let author = parse_author(author)?;
+                (author.clone(), own.unwrap_or(author))
+            }
+            None => own.map(|own| (own.clone(), own))?,
         };
-        let committer = committer.unwrap_or_else(|_| author.clone());
         let repository = self.open()?;
         let mut index = snapshot::index(&repository, snapshot::What::Untracked)?;
         let tree = index.write_tree().trying("write the files as objects")?;

@@ -35,8 +35,8 @@ impl Conversion {
                 _ => cfg!(windows),
             };
         let mut found = Found::default();
-        for content in attribute_files(repository, listing)?.values() {
-            found.read(content);
+        for content in attribute_files(repository, listing)? {
+            found.read(&content);
         }
         for path in other_files(repository, config.as_ref()) {
             if let Ok(content) = fs::read(path) {
@@ -46,10 +46,8 @@ impl Conversion {
         if found.has_encoding {
             return Err(WorktreeError::Unsupported {
                 what: "the attribute working-tree-encoding".to_owned(),
-                reason:
-                    "its files would be written in another encoding; take it out of .gitattributes, or use \
-                         --sparse paths without them"
-                        .to_owned(),
+                reason: "its files would be written in another encoding; take it out of .gitattributes"
+                    .to_owned(),
             });
         }
         Ok(Self {

@@ -9,7 +9,6 @@ use std::path::Path;
 
 use git2::build::CheckoutBuilder;
 use git2::{ErrorCode, ObjectType, Oid, Repository};
-
 use serde::{Deserialize, Serialize};
 
 use crate::checkout::{Kind, Listing, write_files, write_index};

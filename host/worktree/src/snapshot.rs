@@ -106,7 +106,7 @@ pub(crate) fn copy_changes(
     Ok(())
 }
 
-/// Removes a file and then the directories that it leaves empty are git's to forget.
+/// Removes a file, which may be gone already.
 fn remove_file(path: &Path) -> Result<(), WorktreeError> {
     match fs::remove_file(path) {
         Err(err) if !matches!(err.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {

@@ -138,7 +138,17 @@ pub(crate) fn retry_locked<T>(mut work: impl FnMut() -> Result<T, git2::Error>) 
     }
 }
 
-/// The files of a commit that differ from those of another, and those that it has not.
+/// As [`changed_paths`], of trees by their names.
+pub(crate) fn changed_paths_of(
+    repository: &Repository,
+    before: Oid,
+    after: Oid,
+) -> Result<(Vec<PathBuf>, Vec<PathBuf>), WorktreeError> {
+    let tree = |oid| repository.find_tree(oid).trying("read a tree");
+    changed_paths(repository, Some(&tree(before)?), &tree(after)?)
+}
+
+/// The files of a tree that differ from those of another, and those that it has not.
 fn changed_paths(
     repository: &Repository,
     before: Option<&Tree<'_>>,

@@ -78,7 +78,7 @@ impl Worktrees {
         Ok(object.peel_to_commit().map_err(|_| unknown())?.id())
     }
 
-    /// Who commits: what git's configuration says, or else `fallback`.
+    /// Who commits, as git's configuration says.
     pub(crate) fn signature(&self) -> Result<Signature<'static>, WorktreeError> {
         self.repository.signature().map_err(|err| match (err.class(), err.code()) {
             (ErrorClass::Config, ErrorCode::NotFound) => WorktreeError::NoAuthor,

@@ -4,10 +4,9 @@
 mod index_file;
 mod listing;
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -163,16 +162,18 @@ fn write_whole(mut file: &File, data: &[u8]) -> std::io::Result<()> {
     file.write_all(data)
 }
 
-/// The content of `.gitattributes` files of a listing, by directory.
+/// The content of the `.gitattributes` files of a listing.
 pub(crate) fn attribute_files(
     repository: &Repository,
     listing: &Listing,
-) -> Result<BTreeMap<PathBuf, Vec<u8>>, WorktreeError> {
-    let mut files = BTreeMap::new();
+) -> Result<Vec<Vec<u8>>, WorktreeError> {
+    let mut files = Vec::new();
     for entry in &listing.entries {
-        if entry.kind != Kind::Link && entry.path().ends_with(".gitattributes") {
+        if entry.kind != Kind::Link
+            && entry.name.rsplit(|byte| *byte == b'/').next() == Some(b".gitattributes")
+        {
             let blob = repository.find_blob(entry.oid).trying("read .gitattributes")?;
-            files.insert(entry.path(), blob.content().to_vec());
+            files.push(blob.content().to_vec());
         }
     }
     Ok(files)

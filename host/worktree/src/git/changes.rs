@@ -6,7 +6,7 @@ use super::pathspec::Pathspec;
 use super::session::{Found, Session};
 use super::staging::Staging;
 use super::work_tree::{GITLINK, Kind, TREE};
-use git2::{ObjectType, Oid, Tree};
+use git2::{IndexEntry, ObjectType, Oid, Tree};
 use std::collections::BTreeMap;
 
 /// How a file differs.
@@ -160,25 +160,8 @@ pub(super) fn staged(
     staging: &Staging,
     spec: &Pathspec,
 ) -> Result<Vec<Delta>> {
-    let mut old = files(session, tree)?;
-    let mut deltas = Vec::new();
-    for path in staging.conflicts().keys().filter(|path| spec.has(path)) {
-        old.remove(path);
-        deltas.push(Delta::unmerged(path));
-    }
-    for entry in staging.entries() {
-        let before = old.remove(&entry.path);
-        if before == Some((entry.mode, entry.id)) || !spec.has(&entry.path) {
-            continue;
-        }
-        let before = before.map(|(mode, id)| Side::stored(&entry.path, mode, id));
-        deltas.push(Delta::new(before, Some(Side::stored(&entry.path, entry.mode, entry.id))));
-    }
-    for (path, (mode, id)) in old.into_iter().filter(|(path, _)| spec.has(path)) {
-        deltas.push(Delta::new(Some(Side::stored(&path, mode, id)), None));
-    }
-    deltas.sort_by(|left, right| left.path().cmp(right.path()));
-    Ok(deltas)
+    let now = |entry: &IndexEntry| Ok(Some(Side::stored(&entry.path, entry.mode, entry.id)));
+    against(files(session, tree)?, staging, spec, now)
 }
 
 /// The differences between the index and the working tree, of tracked files.
@@ -213,7 +196,26 @@ pub(super) fn since(
     staging: &Staging,
     spec: &Pathspec,
 ) -> Result<Vec<Delta>> {
-    let mut old = files(session, tree)?;
+    against(files(session, tree)?, staging, spec, |entry| {
+        Ok(match session.found(staging, entry)? {
+            Found::Same(_) => Some(Side::stored(&entry.path, entry.mode, entry.id)),
+            Found::Missing => None,
+            Found::Changed { mode } => {
+                let mut side = Side::file(&entry.path, mode);
+                side.id = Some(side.id(session)?);
+                Some(side)
+            }
+        })
+    })
+}
+
+/// The differences between files and what `now` says of each entry of the index.
+fn against(
+    mut old: Files,
+    staging: &Staging,
+    spec: &Pathspec,
+    now: impl Fn(&IndexEntry) -> Result<Option<Side>>,
+) -> Result<Vec<Delta>> {
     let mut deltas = Vec::new();
     for path in staging.conflicts().keys().filter(|path| spec.has(path)) {
         deltas.push(Delta::unmerged(path));
@@ -224,15 +226,7 @@ pub(super) fn since(
         if !spec.has(&entry.path) {
             continue;
         }
-        let now = match session.found(staging, entry)? {
-            Found::Same(_) => Some(Side::stored(&entry.path, entry.mode, entry.id)),
-            Found::Missing => None,
-            Found::Changed { mode } => {
-                let mut side = Side::file(&entry.path, mode);
-                side.id = Some(side.id(session)?);
-                Some(side)
-            }
-        };
+        let now = now(entry)?;
         let same = before.map(|(mode, id)| (mode, Some(id))) == now.as_ref().map(|side| (side.mode, side.id));
         if same || (before.is_none() && now.is_none()) {
             continue;
