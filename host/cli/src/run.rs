@@ -43,8 +43,9 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode> {
 }
 
 fn execute(arguments: &RunArguments) -> Result<ExitCode> {
-    let exec = exec(arguments)?;
+    let mut exec = exec(arguments)?;
     let mut kept = Kept::begin(&arguments.worktree)?;
+    exec.cwd = exec.cwd.or_else(|| kept.as_ref().map(Kept::directory));
     let directory = kept.as_ref().map(Kept::path);
     let ready = spec(&arguments.sandbox, directory, &Limits::default())
         .and_then(|spec| Ready::new(&spec, exec, arguments.sandbox.wall, Terminal::LeftAlone));

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use sandpiper::worktree::{
-    Collect, Collected, Commit, Create, Id, Listed, Merge, MergeKind, Progress, Record, Remove,
+    Collect, Collected, Commit, Condition, Create, Id, Listed, Merge, MergeKind, Progress, Record, Remove,
     WorktreeError, Worktrees,
     agent::{self, Refusal},
 };
@@ -155,7 +155,7 @@ fn create(worktrees: &Worktrees, id: Option<Id>, base: &WorktreeBase, json: bool
         render::note(note);
     }
     if json {
-        return print(&described(record, "in-use"));
+        return print(&described(record, Condition::Idle.name()));
     }
     Ok(render::line(&format!("{id}  {}", record.path.display()))?)
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::RunWorktreeArguments;
 use crate::report::Hinted;
+use crate::run::WORKSPACE;
 use crate::worktree::new_id;
 use crate::{render, surroundings};
 
@@ -71,6 +72,14 @@ impl Kept {
 
     pub(crate) fn path(&self) -> &Path {
         &self.begun.path
+    }
+
+    /// Where the guest is, if it is not told: in the directory that the user is in.
+    pub(crate) fn directory(&self) -> String {
+        match self.begun.directory.as_str() {
+            "" => WORKSPACE.to_owned(),
+            directory => format!("{WORKSPACE}/{directory}"),
+        }
     }
 
     /// Has the worktree removed, in which nothing has run.

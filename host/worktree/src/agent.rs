@@ -32,6 +32,9 @@ pub struct Begin {
 pub struct Begun {
     /// Its directory.
     pub path: PathBuf,
+    /// The directory in it that is what the start is in the user's checkout, with slashes; empty for the root,
+    /// also where the worktree has no such directory.
+    pub directory: String,
     /// What was repaired before, and what a person should know.
     pub notes: Vec<String>,
 }
@@ -202,7 +205,11 @@ pub fn serve(
     };
     // Git is not to prune it while the guest is in it.
     let lock = worktree.lock_for_run().map_err(|err| explain(&err));
-    let begun = lock.as_ref().map(|_| Begun { path: worktree.path().to_owned(), notes });
+    let begun = lock.as_ref().map(|_| Begun {
+        path: worktree.path().to_owned(),
+        directory: directory(&worktrees, &worktree, &begin.start),
+        notes,
+    });
     reply(&mut replies, &begun.map_err(Clone::clone))?;
     let Some(line) = lines.next() else { return Ok(()) };
     let Request::Finish(how) = serde_json::from_str(&line?)? else {
@@ -217,6 +224,15 @@ fn reply<T: Serialize>(replies: &mut impl Write, said: &Reply<T>) -> Result<(), 
     line.push(b'\n');
     replies.write_all(&line)?;
     Ok(replies.flush()?)
+}
+
+fn directory(worktrees: &Worktrees, worktree: &Worktree<'_>, start: &Path) -> String {
+    let checkout = worktrees.checkout().and_then(|checkout| checkout.canonicalize().ok());
+    let start = start.canonicalize().ok();
+    let inner =
+        checkout.zip(start).and_then(|(checkout, start)| Some(start.strip_prefix(checkout).ok()?.to_owned()));
+    let inner = inner.filter(|inner| worktree.path().join(inner).is_dir());
+    inner.and_then(|inner| Some(inner.to_str()?.replace(std::path::MAIN_SEPARATOR, "/"))).unwrap_or_default()
 }
 
 fn out_of_turn(message: &str) -> Refusal {

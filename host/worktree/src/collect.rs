@@ -56,7 +56,7 @@ impl Worktrees {
         let mut done = Vec::new();
         for id in self.records.ids()? {
             if self.needs_repair(&id)?
-                && self.records.is_free(&id)
+                && self.records.user(&id).is_none()
                 && let Some(worktree) = self.hold_free(&id)?
             {
                 done.extend(self.repair_one(worktree)?.1);

@@ -31,6 +31,7 @@ mod export;
 pub mod git;
 mod id;
 mod list;
+mod lock;
 mod merge;
 mod pending;
 mod place;

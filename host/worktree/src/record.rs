@@ -1,25 +1,22 @@
 //! What is noted about a worktree, beside the repository, and who may work on it.
 //!
 //! A record is a directory `sandpiper/worktrees/<task>.<run>` in the repository's common git
-//! directory. Its `lock` is held, by the operating system, by the process that works on the
-//! worktree, and so is free as soon as that process has ended, however it ended.
+//! directory. The [`Lock`] beside it is had by the process that works on the worktree.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 
 use crate::error::At;
+use crate::lock::Lock;
 use crate::{Id, WorktreeError};
 
 const DIRECTORY: &str = "sandpiper/worktrees";
 const RECORD: &str = "record.json";
-const LOCK: &str = "lock";
-/// Who only looks whether a worktree is in use has its lock for a moment.
-const GLANCE: Duration = Duration::from_secs(1);
-const PAUSE: Duration = Duration::from_millis(5);
 /// What a record is called until it is whole.
 const NEW_PREFIX: &str = ".new-";
 
@@ -68,7 +65,7 @@ pub(crate) fn now_seconds() -> u64 {
 pub(crate) struct Held {
     pub(crate) record: Record,
     directory: PathBuf,
-    lock: File,
+    lock: Lock,
 }
 
 impl Held {
@@ -84,10 +81,12 @@ impl Held {
     /// Forgets the worktree.
     pub(crate) fn forget(self) -> Result<(), WorktreeError> {
         // Whole or not at all: a record's directory without its record would mean nothing.
-        let old = self.directory.with_file_name(format!("{NEW_PREFIX}{}.old", self.record.id.file_name()));
-        fs::rename(&self.directory, &old).at("rename", &self.directory)?;
-        drop(self.lock);
-        fs::remove_dir_all(&old).at("remove", &old)
+        let records = self.directory.parent().unwrap_or(&self.directory);
+        let old = new_directory(records)?;
+        fs::rename(&self.directory, old.path().join("old")).at("rename", &self.directory)?;
+        old.close().at("remove", &self.directory)?;
+        self.lock.remove();
+        Ok(())
     }
 }
 
@@ -105,26 +104,15 @@ impl Records {
 
     /// Notes a new worktree, unless there is one of its name, and takes it for this process.
     pub(crate) fn begin(&self, record: Record) -> Result<Held, WorktreeError> {
-        self.check_free(&record.id)?;
         fs::create_dir_all(&self.directory).at("create", &self.directory)?;
-        let name = record.id.file_name();
-        let new = tempfile::Builder::new()
-            .prefix(NEW_PREFIX)
-            .tempdir_in(&self.directory)
-            .at("create a directory in", &self.directory)?;
-        let lock = open_lock(new.path())?;
-        lock.lock().at("lock", new.path())?;
-        note_owner(&lock).at("write", new.path())?;
+        let lock = self.lock(&record.id)?;
+        self.check_free(&record.id)?;
+        let new = new_directory(&self.directory)?;
         write(new.path(), &record)?;
-        let directory = self.directory.join(name);
-        match fs::rename(new.path(), &directory) {
-            Ok(()) => {
-                let _ = new.keep();
-                Ok(Held { record, directory, lock })
-            }
-            Err(err) if is_taken(&err) => Err(WorktreeError::Taken { taken: record.id }),
-            Err(err) => Err(err).at("rename", new.path()),
-        }
+        let directory = self.directory(&record.id);
+        fs::rename(new.path(), &directory).at("create", &directory)?;
+        let _ = new.keep();
+        Ok(Held { record, directory, lock })
     }
 
     /// Some file systems take names that differ in case only for the same.
@@ -162,35 +150,22 @@ impl Records {
     /// [`WorktreeError::Unknown`], and [`WorktreeError::InUse`] while another process has it.
     pub(crate) fn hold(&self, id: &Id) -> Result<Held, WorktreeError> {
         let unknown = || WorktreeError::Unknown { name: id.to_string() };
-        let directory = self.directory.join(id.file_name());
-        if !directory.join(RECORD).exists() {
+        let directory = self.directory(id);
+        if !directory.exists() {
             return Err(unknown());
         }
-        let lock = open_lock(&directory)?;
-        let start = Instant::now();
-        loop {
-            match lock.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if start.elapsed() < GLANCE => std::thread::sleep(PAUSE),
-                Err(TryLockError::WouldBlock) => {
-                    return Err(WorktreeError::InUse { id: id.clone(), pid: owner(&lock) });
-                }
-                Err(TryLockError::Error(err)) => return Err(err).at("lock", &directory),
-            }
-        }
-        note_owner(&lock).at("write", &directory)?;
-        // It may have been removed, and even made anew, between the look and the lock.
-        let record = read(&directory)?.ok_or_else(unknown)?;
-        if !is_the_lock_of(&lock, &directory) {
-            return Err(WorktreeError::InUse { id: id.clone(), pid: 0 });
-        }
+        let lock = self.lock(id)?;
+        // It may have been removed between the look and the lock.
+        let Some(record) = read(&directory)? else {
+            lock.remove();
+            return Err(unknown());
+        };
         Ok(Held { record, directory, lock })
     }
 
-    /// Whether nobody has the worktree at this moment.
-    pub(crate) fn is_free(&self, id: &Id) -> bool {
-        let lock = File::open(self.directory.join(id.file_name()).join(LOCK));
-        lock.is_ok_and(|lock| lock.try_lock_shared().is_ok())
+    fn lock(&self, id: &Id) -> Result<Lock, WorktreeError> {
+        let path = self.lock_file(id);
+        Lock::take(&path).at("lock", &path)?.map_err(|pid| WorktreeError::InUse { id: id.clone(), pid })
     }
 
     /// Where a worktree's record is.
@@ -198,25 +173,22 @@ impl Records {
         self.directory.join(id.file_name())
     }
 
+    /// Beside the directory, which could not be renamed on Windows while a file in it is open.
+    fn lock_file(&self, id: &Id) -> PathBuf {
+        self.directory.join(format!("{}.lock", id.file_name()))
+    }
+
     /// Whether a process works on it now, and which.
     pub(crate) fn user(&self, id: &Id) -> Option<u32> {
-        let lock = File::open(self.directory.join(id.file_name()).join(LOCK)).ok()?;
-        match lock.try_lock_shared() {
-            Err(TryLockError::WouldBlock) => Some(owner(&lock)),
-            _ => None,
-        }
+        Lock::owner(&self.lock_file(id))
     }
 
     /// Removes what is left of records that never were whole, or that were being forgotten.
     pub(crate) fn sweep(&self) -> Result<usize, WorktreeError> {
         let mut swept = 0;
-        for name in self.names()? {
-            if !name.starts_with(NEW_PREFIX) {
-                continue;
-            }
-            let path = self.directory.join(&name);
-            let free = File::open(path.join(LOCK)).map_or(true, |lock| lock.try_lock().is_ok());
-            if free && is_old(&path) && fs::remove_dir_all(&path).is_ok() {
+        for name in self.names()?.iter().filter(|name| name.starts_with(NEW_PREFIX)) {
+            let path = self.directory.join(name);
+            if is_old(&path) && fs::remove_dir_all(&path).is_ok() {
                 swept += 1;
             }
         }
@@ -246,45 +218,8 @@ fn is_old(path: &Path) -> bool {
         .is_ok_and(|time| time.elapsed().is_ok_and(|age| age.as_secs() > MAKING_SECONDS))
 }
 
-fn open_lock(directory: &Path) -> Result<File, WorktreeError> {
-    let path = directory.join(LOCK);
-    File::options().read(true).write(true).create(true).truncate(false).open(&path).at("open", &path)
-}
-
-/// Notes which process has the lock, for messages only.
-fn note_owner(mut lock: &File) -> io::Result<()> {
-    lock.rewind()?;
-    lock.set_len(0)?;
-    write!(lock, "{}", std::process::id())
-}
-
-fn owner(mut lock: &File) -> u32 {
-    let mut text = String::new();
-    if lock.rewind().and_then(|()| lock.read_to_string(&mut text)).is_err() {
-        return 0;
-    }
-    text.parse().unwrap_or(0)
-}
-
-/// Whether the lock is still the one in the directory.
-#[cfg(unix)]
-fn is_the_lock_of(lock: &File, directory: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-
-    let (Ok(held), Ok(there)) = (lock.metadata(), fs::metadata(directory.join(LOCK))) else { return false };
-    (held.dev(), held.ino()) == (there.dev(), there.ino())
-}
-
-/// A directory with an open file cannot be renamed or removed there.
-#[cfg(not(unix))]
-fn is_the_lock_of(_lock: &File, _directory: &Path) -> bool {
-    true
-}
-
-fn is_taken(err: &io::Error) -> bool {
-    use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, PermissionDenied};
-    // Windows says of an existing directory that access is denied.
-    matches!(err.kind(), AlreadyExists | DirectoryNotEmpty) || cfg!(windows) && err.kind() == PermissionDenied
+fn new_directory(records: &Path) -> Result<TempDir, WorktreeError> {
+    tempfile::Builder::new().prefix(NEW_PREFIX).tempdir_in(records).at("create a directory in", records)
 }
 
 fn write(directory: &Path, record: &Record) -> Result<(), WorktreeError> {

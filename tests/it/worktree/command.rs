@@ -124,6 +124,17 @@ fn a_run_in_a_worktree_touches_nothing_of_the_checkout() {
 }
 
 #[test]
+fn a_run_is_in_the_directory_that_the_user_is_in() {
+    let (_directory, repository) = repository();
+    repository.write("untracked/x", "x");
+    for (directory, there) in [("b", "/workspace/b\nc.txt\n"), ("untracked", "/workspace\na.txt\nb\n")] {
+        let mut command = repository.command(&["run", "--worktree", "-c", "pwd; ls"]);
+        let output = command.current_dir(repository.path().join(directory)).output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), there);
+    }
+}
+
+#[test]
 fn a_run_without_changes_leaves_no_worktree() {
     let (_directory, repository) = repository();
     repository.done(&["run", "--worktree", "-c", "cat a.txt"]);
