@@ -11,6 +11,7 @@ mod denial;
 mod exec;
 mod exit;
 mod files;
+mod git;
 mod git_name;
 mod limits;
 mod outcome;
@@ -28,6 +29,7 @@ pub use files::{
     DirectoryEntry, Edit, FileError, FileErrorKind, FileStat, FileType, Files, FindQuery, FoundFile,
     FoundLine, Results, SearchQuery,
 };
+pub use git::{Git, GitCommand, GitEvent, GitOutput, GitRunning};
 pub use git_name::is_git_directory_name;
 pub use limits::{Limits, LimitsError, Metering};
 pub use outcome::{Captured, Event, Outcome, ProcessUsage, Stream, Usage};

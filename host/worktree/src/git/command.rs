@@ -1,14 +1,16 @@
-//! A command line from its global options to its reply.
+//! A command line from its global options to its exit code.
 
 use super::arguments::{Argument, Arguments};
 use super::commands;
 use super::failure::{Failure, Result};
+use super::output::{Output, Pending};
 use super::session::Session;
-use super::{Invocation, Reply, Scope};
+use super::{Allowance, Invocation, Reply, Scope};
+use sandpiper_core::Stream;
 use std::cell::RefCell;
 
-/// The most that a command may print on each of its outputs; it is held in memory.
-const MAX_OUTPUT_BYTES: usize = 32 * 1024 * 1024;
+/// The most that is printed at once, which is held in memory: the patch of one commit.
+const MAX_TEXT_BYTES: usize = 32 * 1024 * 1024;
 /// The most that all arguments together hold, as on Linux.
 const MAX_ARGUMENT_BYTES: usize = 2 * 1024 * 1024;
 
@@ -18,38 +20,37 @@ pub(super) struct Context<'a> {
     pub(super) invocation: &'a Invocation,
     /// The values that `-c` set.
     pub(super) settings: Vec<(String, String)>,
-    out: RefCell<Vec<u8>>,
-    err: RefCell<Vec<u8>>,
+    output: &'a RefCell<Pending<'a>>,
 }
 
 impl Context<'_> {
     /// Prints to standard output.
     pub(super) fn print(&self, bytes: impl AsRef<[u8]>) {
-        self.out.borrow_mut().extend_from_slice(bytes.as_ref());
+        self.output.borrow_mut().add(Stream::Stdout, bytes.as_ref());
     }
 
     /// Prints to standard error.
     pub(super) fn warn(&self, bytes: impl AsRef<[u8]>) {
-        self.err.borrow_mut().extend_from_slice(bytes.as_ref());
+        self.output.borrow_mut().add(Stream::Stderr, bytes.as_ref());
     }
 
-    /// Ends a command that prints more than it may; called wherever output grows in a loop.
-    pub(super) fn check_output(&self) -> Result<()> {
-        Self::check_size(&self.out.borrow())?;
-        Self::check_size(&self.err.borrow())
+    /// Hands over what was printed, if it is much, and ends a command whose output nobody wants; called
+    /// wherever output grows in a loop.
+    pub(super) fn hand_over(&self) -> Result<()> {
+        self.output.borrow_mut().hand_over_much()
     }
 
-    /// The same for an output that is not printed yet.
-    pub(super) fn check_size(out: &[u8]) -> Result<()> {
-        if out.len() > MAX_OUTPUT_BYTES {
-            return Err(Failure::fatal(format!("the output is larger than {} MiB", MAX_OUTPUT_BYTES >> 20))
+    /// Ends a command that would print more at once than it may.
+    pub(super) fn check_size(text: &[u8]) -> Result<()> {
+        if text.len() > MAX_TEXT_BYTES {
+            return Err(Failure::fatal(format!("the output is larger than {} MiB", MAX_TEXT_BYTES >> 20))
                 .hint("ask for less: -n, paths after --, or --stat in the place of a patch"));
         }
         Ok(())
     }
 }
 
-/// Carries out one command line of git.
+/// Carries out one command line of git, and keeps what it prints.
 ///
 /// ```no_run
 /// use sandpiper_worktree::git::{git, Invocation, Scope};
@@ -66,13 +67,33 @@ impl Context<'_> {
 /// ```
 #[must_use]
 pub fn git(scope: &Scope, invocation: &Invocation) -> Reply {
-    match run(scope, invocation) {
-        Ok(reply) => reply,
-        Err(failure) => Reply { code: failure.code, stdout: Vec::new(), stderr: failure.message },
+    let mut reply = Reply::default();
+    reply.code = git_to(scope, invocation, &mut reply, &Allowance::new(u64::MAX));
+    reply
+}
+
+/// Carries out one command line of git, with what it prints going to `output` as it comes; the exit code.
+/// When the output is refused, or the allowance is cancelled, it ends early, as git does at Ctrl-C.
+pub fn git_to(scope: &Scope, invocation: &Invocation, output: &mut dyn Output, allowance: &Allowance) -> u8 {
+    let output = RefCell::new(Pending::new(output));
+    let result = run(scope, invocation, &output, allowance);
+    let mut output = output.borrow_mut();
+    let code = result.unwrap_or_else(|failure| {
+        output.add(Stream::Stderr, &failure.message);
+        failure.code
+    });
+    match output.hand_over() {
+        Ok(()) => code,
+        Err(failure) => failure.code,
     }
 }
 
-fn run(scope: &Scope, invocation: &Invocation) -> Result<Reply> {
+fn run<'a>(
+    scope: &'a Scope,
+    invocation: &'a Invocation,
+    output: &'a RefCell<Pending<'a>>,
+    allowance: &'a Allowance,
+) -> Result<u8> {
     if invocation.arguments.iter().map(Vec::len).sum::<usize>() > MAX_ARGUMENT_BYTES {
         return Err(Failure::fatal(format!(
             "the arguments are larger than {} MiB",
@@ -89,10 +110,12 @@ fn run(scope: &Scope, invocation: &Invocation) -> Result<Reply> {
             Some(Argument::Short('c')) => settings.push(setting(arguments.text()?)?),
             Some(Argument::Short('P') | Argument::Long("no-pager" | "no-optional-locks")) => {}
             Some(Argument::Long("version") | Argument::Short('v')) => {
-                return Ok(Reply { stdout: commands::VERSION.to_vec(), ..Reply::default() });
+                output.borrow_mut().add(Stream::Stdout, commands::VERSION);
+                return Ok(0);
             }
             Some(Argument::Long("help") | Argument::Short('h')) => {
-                return Ok(Reply { stdout: commands::help().into_bytes(), ..Reply::default() });
+                output.borrow_mut().add(Stream::Stdout, commands::help().as_bytes());
+                return Ok(0);
             }
             None => return Err(Failure::plain(1, commands::help())),
             Some(Argument::Long(name)) => {
@@ -115,27 +138,12 @@ fn run(scope: &Scope, invocation: &Invocation) -> Result<Reply> {
         }
     };
     let command = commands::find(name)?;
-    let mut session = Session::open(scope)?;
+    let mut session = Session::open(scope)?.within(allowance);
     for directory in directories.into_iter().filter(|directory| !directory.is_empty()) {
         session.enter(directory)?;
     }
-    let context = Context { session, invocation, settings, out: RefCell::default(), err: RefCell::default() };
-    let arguments = Arguments::new(command.name, arguments.rest());
-    let result = (command.run)(&context, arguments).and_then(|code| {
-        context.check_output()?;
-        Ok(code)
-    });
-    let too_much = context.check_output().is_err();
-    let (stdout, mut stderr) = (context.out.into_inner(), context.err.into_inner());
-    Ok(match result {
-        Ok(code) => Reply { code, stdout, stderr },
-        // What was printed before stays, as it would have been seen, unless it is the trouble.
-        Err(failure) if too_much => Reply { code: failure.code, stdout: Vec::new(), stderr: failure.message },
-        Err(failure) => {
-            stderr.extend_from_slice(&failure.message);
-            Reply { code: failure.code, stdout, stderr }
-        }
-    })
+    let context = Context { session, invocation, settings, output };
+    (command.run)(&context, Arguments::new(command.name, arguments.rest()))
 }
 
 /// Reads `-c name=value`; only settings that can do no harm are taken.

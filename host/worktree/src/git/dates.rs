@@ -109,11 +109,42 @@ pub(super) fn approximate(text: &str, now: Moment) -> Result<i64> {
         };
         return Ok(now.seconds - count * seconds);
     }
-    absolute(text, now).ok_or_else(unknown)
+    absolute(text, now).map(|moment| moment.seconds).ok_or_else(unknown)
+}
+
+/// Reads the date of a commit (`GIT_AUTHOR_DATE`): `[@]SECONDS[ +ZZZZ]`, ISO 8601 or RFC 2822.
+pub(super) fn exact(text: &str, now: Moment) -> Option<Moment> {
+    let text = text.trim();
+    let (seconds, zone) = text.strip_prefix('@').unwrap_or(text).split_once(' ').unwrap_or((text, ""));
+    if let Ok(seconds) = seconds.trim_start_matches('@').parse() {
+        return Some(Moment { seconds, offset_minutes: offset_minutes(zone)? });
+    }
+    match text.split_whitespace().collect::<Vec<_>>().as_slice() {
+        [week_day, day, month, year, rest @ ..] if week_day.ends_with(',') => {
+            let month = MONTHS.iter().position(|name| name == month)? + 1;
+            absolute(&format!("{year}-{month:02}-{day:0>2} {}", rest.join(" ")), now)
+        }
+        _ => absolute(text, now),
+    }
+}
+
+/// Reads a zone: `Z`, `+ZZZZ` or `+ZZ:ZZ`; none is UTC.
+fn offset_minutes(zone: &str) -> Option<i32> {
+    if matches!(zone, "" | "Z") {
+        return Some(0);
+    }
+    let (sign, digits) = zone.split_at_checked(1)?;
+    let digits: i32 = digits.replace(':', "").parse().ok()?;
+    let minutes = digits / 100 * 60 + digits % 100;
+    match sign {
+        "+" => Some(minutes),
+        "-" => Some(-minutes),
+        _ => None,
+    }
 }
 
 /// Reads `YYYY-MM-DD[ HH:MM[:SS][ +ZZZZ]]`; without a time that of `now` counts, as with git.
-fn absolute(text: &str, now: Moment) -> Option<i64> {
+fn absolute(text: &str, now: Moment) -> Option<Moment> {
     let (date, rest) = text.split_at_checked(10)?;
     let mut parts = date.split('-').map(|part| part.parse::<i64>().ok());
     let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
@@ -121,12 +152,16 @@ fn absolute(text: &str, now: Moment) -> Option<i64> {
         return None;
     }
     let days = days_from_civil(year, month, day);
-    let mut offset = i64::from(now.offset_minutes) * 60;
     let rest = rest.trim_start_matches(['T', ' ']);
-    let (time, zone) = match rest.find(['+', 'Z', ' ']) {
+    let (time, zone) = match rest.find(['+', '-', 'Z', ' ']) {
         Some(at) => rest.split_at(at),
         None => (rest, ""),
     };
+    let offset_minutes = match zone.trim() {
+        "" => now.offset_minutes,
+        zone => offset_minutes(zone)?,
+    };
+    let offset = i64::from(offset_minutes) * 60;
     let second = if time.is_empty() {
         (now.seconds + offset).rem_euclid(DAY)
     } else {
@@ -134,17 +169,7 @@ fn absolute(text: &str, now: Moment) -> Option<i64> {
         let (hour, minute) = (parts.next()??, parts.next()??);
         hour * 3600 + minute * 60 + parts.next().unwrap_or(Some(0))?
     };
-    match zone.trim() {
-        "" => {}
-        "Z" => offset = 0,
-        zone => {
-            let (sign, digits) = zone.split_at_checked(1)?;
-            let digits: i64 = digits.replace(':', "").parse().ok()?;
-            let seconds = (digits / 100 * 60 + digits % 100) * 60;
-            offset = if sign == "-" { -seconds } else { seconds };
-        }
-    }
-    Some(days * DAY + second - offset)
+    Some(Moment { seconds: days * DAY + second - offset, offset_minutes })
 }
 
 /// The year, month and day of a day since 1970 in the Gregorian calendar.
@@ -215,7 +240,7 @@ fn relative(then: i64, now: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{DateForm, approximate};
+    use super::{DateForm, approximate, exact};
     use crate::git::Moment;
 
     #[test]
@@ -233,5 +258,26 @@ mod tests {
         assert_eq!(approximate("2005-04-07 22:13:13 +0000", now).unwrap(), now.seconds);
         assert_eq!(approximate("2.days.ago", now).unwrap(), now.seconds - 2 * 86_400);
         assert_eq!(approximate("tea time", now).unwrap_err().code, 129);
+    }
+
+    #[test]
+    fn the_date_of_a_commit_keeps_its_zone() {
+        let now = Moment { seconds: 0, offset_minutes: 60 };
+        let moment = Moment { seconds: 1_112_911_993, offset_minutes: -420 };
+        for text in [
+            "1112911993 -0700",
+            "@1112911993 -0700",
+            "2005-04-07T15:13:13-07:00",
+            "2005-04-07 15:13:13 -0700",
+            "Thu, 07 Apr 2005 15:13:13 -0700",
+            "Thu, 7 Apr 2005 15:13:13 -0700",
+        ] {
+            assert_eq!(exact(text, now), Some(moment), "{text}");
+        }
+        assert_eq!(exact("@7", now), Some(Moment { seconds: 7, offset_minutes: 0 }));
+        assert_eq!(exact("1970-01-01T01:00:00", now), Some(Moment { seconds: 0, offset_minutes: 60 }));
+        for text in ["", "tea time", "2005-13-01", "Thu, 07 Brumaire 2005 15:13:13", "1 ~0700"] {
+            assert_eq!(exact(text, now), None, "{text}");
+        }
     }
 }

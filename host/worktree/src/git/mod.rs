@@ -7,6 +7,7 @@
 //! configuration or an attribute names (hooks, filters, drivers, aliases) is ever run. The only things
 //! changed are objects, the index, the one branch of the run with its reflog, and its stashes.
 
+mod allowance;
 mod arguments;
 mod attributes;
 mod changes;
@@ -14,12 +15,14 @@ mod command;
 mod commands;
 mod dates;
 mod diff_request;
+mod environment;
 mod failure;
 mod hunks;
 mod identity;
 mod ignore;
 mod line_ends;
 mod look;
+mod output;
 mod patch;
 mod path;
 mod pathspec;
@@ -30,6 +33,7 @@ mod renames;
 mod restore;
 mod revision;
 mod run_branch;
+mod running;
 mod session;
 mod similarity;
 mod stage;
@@ -41,9 +45,12 @@ mod walk;
 mod wildcard;
 mod work_tree;
 
+pub use allowance::Allowance;
 pub use changes::Change;
-pub use command::git;
+pub use command::{git, git_to};
 pub use look::{LookError, patch, stat, status};
+pub use output::Output;
+pub use running::{Running, WorktreeGit};
 pub use stat::{Amount, FileStat};
 pub use status::{Changed, Conflict, State, StatusEntry, Untracked};
 

@@ -14,11 +14,13 @@ pub(super) fn write(session: &Session<'_>, path: &[u8], mode: u32, id: Oid) -> R
         return Err(Failure::fatal(format!("invalid path '{}'", String::from_utf8_lossy(path))));
     }
     if mode == GITLINK {
+        session.spend(0)?;
         session.tree.make(path)?;
         return Ok(None);
     }
     make_room(session, path)?;
     let content = session.written_form(path, mode, session.blob(id)?)?;
+    session.spend(content.len())?;
     Ok(Some(session.tree.write(path, mode, &content)?))
 }
 

@@ -1,7 +1,6 @@
 //! What one command works with: the repository, opened from the git directory that the host knows
 //! (never through the `.git` file that the guest can write), the working tree and the settings.
 
-use super::Scope;
 use super::attributes::{AttributeFiles, State};
 use super::failure::{Failure, Result};
 use super::ignore::Ignores;
@@ -10,6 +9,7 @@ use super::path;
 use super::quote::Unusual;
 use super::staging::Staging;
 use super::work_tree::{EXECUTABLE, FILE, GITLINK, Kind, LINK, MAX_FILE_BYTES, Stat, WorkTree, too_large};
+use super::{Allowance, Scope};
 use git2::{Commit, Config, IndexEntry, ObjectType, Odb, Oid, Repository, RepositoryOpenFlags, Tree};
 use std::cell::OnceCell;
 use std::ffi::OsStr;
@@ -20,6 +20,11 @@ use std::rc::Rc;
 const MIN_ABBREVIATION: usize = 7;
 /// The most bytes of the ignore and attributes files outside the working tree.
 const MAX_SHARED_FILE_BYTES: u64 = 1024 * 1024;
+
+/// What a file takes on a disk at least, on most file systems.
+const BLOCK_BYTES: u64 = 4096;
+/// The exit code of a command that was given up, as of one that Ctrl-C ended.
+const CANCELLED: u8 = 130;
 
 /// What one command works with.
 pub(super) struct Session<'a> {
@@ -37,6 +42,7 @@ pub(super) struct Session<'a> {
     core_eol_crlf: bool,
     abbreviation: OnceCell<usize>,
     first_staging: OnceCell<Staging>,
+    allowance: Option<&'a Allowance>,
 }
 
 /// How a file of the working tree stands against its entry of the index.
@@ -89,8 +95,45 @@ impl<'a> Session<'a> {
             core_eol_crlf,
             abbreviation: OnceCell::new(),
             first_staging: OnceCell::new(),
+            allowance: None,
             repository,
         })
+    }
+
+    /// The same, for work that goes no further than it may.
+    pub(super) fn within(self, allowance: &'a Allowance) -> Self {
+        Self { allowance: Some(allowance), ..self }
+    }
+
+    /// Counts what is about to be written: content, and the block that each file takes at least.
+    pub(super) fn spend(&self, content_bytes: usize) -> Result<()> {
+        let bytes = u64::try_from(content_bytes).unwrap_or(u64::MAX).saturating_add(BLOCK_BYTES);
+        if self.allowance.is_none_or(|allowance| allowance.take(bytes)) {
+            return Ok(());
+        }
+        Err(Failure::fatal("no space left: the run may write no more to its directories")
+            .hint("the limit is the run's --disk"))
+    }
+
+    /// Writes the trees of all entries and returns the root.
+    pub(super) fn write_tree(&self, staging: &mut Staging) -> Result<Oid> {
+        // As if every tree were a new one: a commit of many files writes few of them, but it may.
+        self.spend(staging.tree_bytes())?;
+        staging.write_tree(&self.repository)
+    }
+
+    /// Writes an object.
+    pub(super) fn write(&self, kind: ObjectType, content: &[u8]) -> Result<Oid> {
+        self.spend(content.len())?;
+        Ok(self.odb()?.write(kind, content)?)
+    }
+
+    /// Ends work that is not wanted any more; called for each object and file that is looked at.
+    pub(super) fn check_wanted(&self) -> Result<()> {
+        if self.allowance.is_some_and(Allowance::is_cancelled) {
+            return Err(Failure::silent(CANCELLED));
+        }
+        Ok(())
     }
 
     /// Sets the directory of the command, a path from the root of the working tree.
@@ -162,6 +205,7 @@ impl<'a> Session<'a> {
 
     /// The content of a stored blob.
     pub(super) fn blob(&self, id: Oid) -> Result<Vec<u8>> {
+        self.check_wanted()?;
         let odb = self.odb()?;
         let (size, kind) = odb.read_header(id)?;
         if kind != ObjectType::Blob {
@@ -240,6 +284,7 @@ impl<'a> Session<'a> {
 
     /// Compares a file with its entry of the index.
     pub(super) fn found(&self, staging: &Staging, entry: &IndexEntry) -> Result<Found> {
+        self.check_wanted()?;
         if Staging::is_skipped(entry) {
             return Ok(Found::Same(None));
         }

@@ -40,7 +40,7 @@ pub(super) fn stage(session: &Session<'_>, staging: &mut Staging, path: &[u8]) -
     let before = staging.get(path);
     let mode = session.mode_of(stat.kind, before.map(|entry| entry.mode));
     let content = session.stored_form(path, stat.kind, before)?;
-    let id = session.odb()?.write(ObjectType::Blob, &content)?;
+    let id = session.write(ObjectType::Blob, &content)?;
     staging.set(path, mode, id, Some(&stat))
 }
 

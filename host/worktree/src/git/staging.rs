@@ -4,7 +4,7 @@
 use super::failure::{Failure, Result};
 use super::path::is_valid;
 use super::pathspec::is_below;
-use super::work_tree::{Stat, os_path};
+use super::work_tree::{Stat, os_path, split};
 use git2::{Index, IndexEntry, IndexTime, Oid, Repository};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,6 +13,9 @@ use std::path::Path;
 const SKIP_WORK_TREE: u16 = 1 << 14;
 /// The bit of an entry of which the user said that it does not change.
 const ASSUME_UNCHANGED: u16 = 1 << 15;
+
+/// What an entry of a tree takes beside its name: mode and id.
+const TREE_ENTRY_BYTES: usize = 28;
 
 /// The index.
 pub(super) struct Staging {
@@ -205,6 +208,11 @@ impl Staging {
             self.changed = false;
         }
         Ok(())
+    }
+
+    /// How large the trees of all entries are, at least.
+    pub(super) fn tree_bytes(&self) -> usize {
+        self.entries.keys().map(|path| split(path).1.len() + TREE_ENTRY_BYTES).sum()
     }
 
     /// Writes the trees of all entries and returns the root.

@@ -132,7 +132,7 @@ impl<'w> Iterator for Walk<'w, '_> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let commit = self.queue.pop_front()?;
-            match self.visit(&commit) {
+            match self.session.check_wanted().and_then(|()| self.visit(&commit)) {
                 Ok(true) => return Some(Ok(commit)),
                 Ok(false) => {}
                 Err(failure) => return Some(Err(failure)),

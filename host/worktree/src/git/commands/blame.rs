@@ -333,7 +333,7 @@ fn plain(
             out.push(b'\n');
         }
         cx.print(out);
-        cx.check_output()?;
+        cx.hand_over()?;
     }
     Ok(())
 }
@@ -361,7 +361,7 @@ fn porcelain(cx: &Context<'_>, request: &Request, lines: &[Blamed<'_>]) -> Resul
             if !line.ends_with(b"\n") {
                 cx.print("\n");
             }
-            cx.check_output()?;
+            cx.hand_over()?;
         }
     }
     Ok(())

@@ -59,7 +59,7 @@ pub(super) fn run(cx: &Context<'_>, arguments: Arguments<'_>) -> Result<u8> {
         Some(head) => vec![head.id()],
         None => Vec::new(),
     };
-    let tree = staging.write_tree(&session.repository)?;
+    let tree = session.write_tree(&mut staging)?;
     let parent = parents.first().map(|id| session.repository.find_commit(*id)).transpose()?;
     let parent_tree = parent.as_ref().map(git2::Commit::tree_id);
     let empty = match parent_tree {
@@ -114,8 +114,7 @@ pub(super) fn run(cx: &Context<'_>, arguments: Arguments<'_>) -> Result<u8> {
     if message.is_empty() && !request.allow_empty_message {
         return Err(Failure::plain(1, "Aborting commit due to empty commit message.\n"));
     }
-    let id =
-        session.odb()?.write(ObjectType::Commit, &object(tree, &parents, (&author, &committer), &message))?;
+    let id = session.write(ObjectType::Commit, &object(tree, &parents, (&author, &committer), &message))?;
     session.save(&mut staging)?;
     let kind = match (request.amend, parents.is_empty()) {
         (true, _) => " (amend)",

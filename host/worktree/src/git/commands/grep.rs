@@ -166,7 +166,7 @@ impl Search {
             out.extend_from_slice(format!("{count}\n").as_bytes());
         }
         cx.print(out);
-        cx.check_output()?;
+        cx.hand_over()?;
         Ok(count > 0)
     }
 

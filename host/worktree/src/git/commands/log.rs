@@ -6,11 +6,12 @@ use super::super::command::Context;
 use super::super::dates::{DateForm, approximate};
 use super::super::diff_request::DiffRequest;
 use super::super::failure::{Failure, Result};
+use super::super::pathspec::Pathspec;
 use super::super::pattern::{Dialect, pattern};
 use super::super::pretty::{Pretty, Style};
 use super::super::revision::split;
 use super::super::walk::{Selection, Walk};
-use git2::{Commit, Oid};
+use git2::Commit;
 use regex::bytes::Regex;
 
 /// How commits are shown, with `log` and `show` alike.
@@ -53,8 +54,12 @@ impl LogRequest {
     }
 
     /// The text of one commit with its differences.
-    pub(super) fn text(&mut self, cx: &Context<'_>, id: Oid, deltas: &[Delta]) -> Result<Vec<u8>> {
-        let commit = cx.session.repository.find_commit(id)?;
+    pub(super) fn text(
+        &mut self,
+        cx: &Context<'_>,
+        commit: &Commit<'_>,
+        deltas: &[Delta],
+    ) -> Result<Vec<u8>> {
         let pretty = Pretty {
             session: &cx.session,
             style: &self.style,
@@ -70,7 +75,7 @@ impl LogRequest {
             out.push(end);
         }
         self.shown_one = true;
-        out.extend_from_slice(&pretty.commit(&commit)?);
+        out.extend_from_slice(&pretty.commit(commit)?);
         if terminated && !self.style.is_empty() {
             out.push(end);
         }
@@ -138,13 +143,13 @@ pub(super) fn run(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> 
     }
     let walk = Walk::new(&cx.session, &names, &spec, &selection)?;
     let mut ids = Vec::new();
-    let limit = selection.count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
+    let mut left = selection.count.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX));
     let mut skip = selection.skip;
     for commit in walk {
-        let commit = commit?;
-        if ids.len() >= limit {
+        if left == 0 {
             break;
         }
+        let commit = commit?;
         if !compiled.matches(&commit) {
             continue;
         }
@@ -152,28 +157,38 @@ pub(super) fn run(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> 
             skip -= 1;
             continue;
         }
-        ids.push(commit.id());
-    }
-    if reverse {
-        ids.reverse();
-    }
-    for id in ids {
-        let commit = cx.session.repository.find_commit(id)?;
-        // As with git, a merge shows no differences, unless only first parents are followed.
-        let wanted = request.diff.has_form() && (commit.parent_count() < 2 || selection.first_parent);
-        let deltas = if wanted {
-            let parent = commit.parents().next().map(|parent| parent.tree()).transpose()?;
-            let deltas = between_trees(&cx.session, parent.as_ref(), Some(&commit.tree()?), &spec)?;
-            request.diff.refine(&cx.session, deltas)?
+        left -= 1;
+        if reverse {
+            ids.push(commit.id());
         } else {
-            Vec::new()
-        };
-        drop(commit);
-        let text = request.text(cx, id, &deltas)?;
-        cx.print(text);
-        cx.check_output()?;
+            show(cx, &mut request, &spec, &selection, commit)?;
+        }
+    }
+    for id in ids.into_iter().rev() {
+        show(cx, &mut request, &spec, &selection, cx.session.repository.find_commit(id)?)?;
     }
     Ok(0)
+}
+
+fn show(
+    cx: &Context<'_>,
+    request: &mut LogRequest,
+    spec: &Pathspec,
+    selection: &Selection,
+    commit: Commit<'_>,
+) -> Result<()> {
+    // As with git, a merge shows no differences, unless only first parents are followed.
+    let wanted = request.diff.has_form() && (commit.parent_count() < 2 || selection.first_parent);
+    let deltas = if wanted {
+        let parent = commit.parents().next().map(|parent| parent.tree()).transpose()?;
+        let deltas = between_trees(&cx.session, parent.as_ref(), Some(&commit.tree()?), spec)?;
+        request.diff.refine(&cx.session, deltas)?
+    } else {
+        Vec::new()
+    };
+    let text = request.text(cx, &commit, &deltas)?;
+    cx.print(text);
+    cx.hand_over()
 }
 
 #[derive(Default)]

@@ -126,7 +126,7 @@ pub(super) fn run(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> 
         } else {
             cx.print([quoted(&path, session.unusual).as_slice(), b"\n"].concat());
         }
-        cx.check_output()?;
+        cx.hand_over()?;
     }
     Ok(0)
 }

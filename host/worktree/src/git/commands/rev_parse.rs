@@ -5,7 +5,7 @@ use super::super::command::Context;
 use super::super::failure::{Failure, Result};
 use super::super::revision::{Revision, find, merge_base, parse, unknown};
 
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Form {
     short: Option<usize>,
     abbreviated_name: bool,
@@ -52,7 +52,7 @@ pub(super) fn run(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> 
             Argument::Short('q') | Argument::Long("quiet") => form.quiet = true,
             Argument::Operand(name) | Argument::Path(name) => {
                 let name = std::str::from_utf8(name).map_err(|_| Failure::fatal("a revision is no UTF-8"))?;
-                names.push(name);
+                names.push((form, name));
             }
             other => return Err(arguments.refuse(other)),
         }
@@ -60,7 +60,7 @@ pub(super) fn run(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> 
     if form.verify && names.len() != 1 {
         return Err(single(&form));
     }
-    for name in names {
+    for (form, name) in names {
         for line in lines(cx, &form, name)? {
             cx.print(line + "\n");
         }

@@ -58,7 +58,7 @@ fn show(
         ObjectType::Blob => {
             let content = cx.session.blob(id)?;
             cx.print(content);
-            cx.check_output()
+            cx.hand_over()
         }
         ObjectType::Tree => {
             let mut out = Vec::new();
@@ -75,7 +75,7 @@ fn show(
                 });
             }
             cx.print(out);
-            cx.check_output()
+            cx.hand_over()
         }
         ObjectType::Tag => {
             let (text, target) = tag(cx, id, request.date)?;
@@ -87,14 +87,14 @@ fn show(
         }
         _ => {
             let deltas = commit_deltas(cx, request, id, spec)?;
-            let text = request.text(cx, id, &deltas)?;
+            let commit = cx.session.repository.find_commit(id)?;
+            let text = request.text(cx, &commit, &deltas)?;
             cx.print(text);
             // git leaves a line for the combined patch of a merge, which is empty here.
-            let merge = cx.session.repository.find_commit(id)?.parent_count() > 1;
-            if merge && request.diff.patch && !request.style.is_terminated() {
+            if commit.parent_count() > 1 && request.diff.patch && !request.style.is_terminated() {
                 cx.print("\n");
             }
-            cx.check_output()
+            cx.hand_over()
         }
     }
 }

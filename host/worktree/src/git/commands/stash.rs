@@ -117,7 +117,7 @@ fn push(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> {
     let mut new = if with_untracked { untracked(session, &staging, &all, &options)?.0 } else { Vec::new() };
     new.retain(|path| !path.ends_with(b"/"));
     let head_tree = head.tree()?;
-    let index_tree = staging.write_tree(&session.repository)?;
+    let index_tree = session.write_tree(&mut staging)?;
     if index_tree == head_tree.id()
         && since(session, Some(&head_tree), &staging, &all)?.is_empty()
         && new.is_empty()
@@ -135,7 +135,7 @@ fn push(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> {
     let who = Identity::of(cx, &cx.invocation.committer)?;
     let author = Identity::of(cx, &cx.invocation.author)?;
     let commit = |tree: Oid, parents: &[Oid], text: &[u8]| -> Result<Oid> {
-        Ok(session.odb()?.write(ObjectType::Commit, &object(tree, parents, (&author, &who), text))?)
+        session.write(ObjectType::Commit, &object(tree, parents, (&author, &who), text))
     };
     let branch = match session.head_branch()? {
         Some(_) => session.head_name()?,
@@ -151,12 +151,12 @@ fn push(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> {
         for path in &new {
             stage(session, &mut alone, path)?;
         }
-        let tree = alone.write_tree(&session.repository)?;
+        let tree = session.write_tree(&mut alone)?;
         parents.push(commit(tree, &[], &[b"untracked files on ".as_slice(), &at, b"\n"].concat())?);
     }
     let mut working = session.staging()?;
     update(session, &mut working, &all, Mode::Write)?;
-    let tree = working.write_tree(&session.repository)?;
+    let tree = session.write_tree(&mut working)?;
     let text = match &message {
         Some(message) => [format!("On {branch}: ").as_bytes(), message].concat(),
         None => [b"WIP on ".as_slice(), &at].concat(),
@@ -288,7 +288,7 @@ fn apply(cx: &Context<'_>, mut arguments: Arguments<'_>, pop: bool) -> Result<u8
     if !staging.conflicts().is_empty() {
         return Err(Failure::error("could not write index").hint("resolve the conflicts first"));
     }
-    let ours_id = staging.write_tree(&session.repository)?;
+    let ours_id = session.write_tree(&mut staging)?;
     let ours = session.repository.find_tree(ours_id)?;
     let mut options = MergeOptions::new();
     options.find_renames(true);
@@ -299,6 +299,7 @@ fn apply(cx: &Context<'_>, mut arguments: Arguments<'_>, pop: bool) -> Result<u8
         )
         .hint("git stash show -p prints it"));
     }
+    session.spend(staging.tree_bytes())?;
     let merged = session.repository.find_tree(merged.write_tree_to(&session.repository)?)?;
     let wanted = files(session, Some(&merged))?;
     let deltas = between_trees(session, Some(&ours), Some(&merged), &Pathspec::default())?;
