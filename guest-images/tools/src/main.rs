@@ -14,6 +14,7 @@ mod du;
 mod expr;
 mod file;
 mod find;
+mod git;
 mod glob;
 mod grep;
 mod gzip;
@@ -66,6 +67,7 @@ const OWN: &[(&str, Tool)] = &[
     ("false", small::false_),
     ("file", file::main),
     ("find", find::main),
+    ("git", git::main),
     ("gunzip", gzip::main),
     ("gzip", gzip::main),
     ("hostname", small::hostname),

@@ -163,8 +163,8 @@ pub(crate) fn line(text: &str) -> std::io::Result<()> {
 }
 
 /// Where replies go that another process of this program reads.
-pub(crate) fn replies() -> std::io::StdoutLock<'static> {
-    std::io::stdout().lock()
+pub(crate) fn replies() -> std::io::Stdout {
+    std::io::stdout()
 }
 
 /// Prints bytes to stdout as they are.

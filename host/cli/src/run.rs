@@ -46,6 +46,7 @@ fn execute(arguments: &RunArguments) -> Result<ExitCode> {
     let mut exec = exec(arguments)?;
     let mut kept = Kept::begin(&arguments.worktree)?;
     exec.cwd = exec.cwd.or_else(|| kept.as_ref().map(Kept::directory));
+    exec.git = kept.as_ref().map(Kept::git);
     let directory = kept.as_ref().map(Kept::path);
     let ready = spec(&arguments.sandbox, directory, &Limits::default())
         .and_then(|spec| Ready::new(&spec, exec, arguments.sandbox.wall, Terminal::LeftAlone));
@@ -206,6 +207,7 @@ fn exec(arguments: &RunArguments) -> Result<Exec> {
         env: surroundings::variables(&arguments.sandbox.env)?,
         cwd: arguments.sandbox.cwd.clone(),
         stdin: stdin(),
+        git: None,
     })
 }
 

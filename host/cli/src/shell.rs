@@ -57,6 +57,7 @@ pub(crate) fn shell(arguments: &ShellArguments) -> Result<ExitCode> {
         env,
         cwd: arguments.sandbox.cwd.clone(),
         stdin: lines.map_or_else(run::stdin, |lines| Stdin::Terminal(Box::new(lines))),
+        git: None,
     };
     let limits =
         Limits { wall: SESSION, fuel: u64::MAX, output_bytes: SESSION_OUTPUT_BYTES, ..Limits::default() };

@@ -5,8 +5,10 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Result;
+use sandpiper::Git;
 use sandpiper::worktree::Id;
 use sandpiper::worktree::agent::{Agent, Begin, Begun, Finish, Finished};
 use serde_json::{Value, json};
@@ -49,14 +51,14 @@ impl Kept {
             Some(root) => root.clone(),
             None => surroundings::worktree_root()?,
         };
-        let mut agent = Agent::start(&surroundings::program()?, &AGENT)?;
         let begin = Begin {
             start: surroundings::directory()?,
             root,
             id: id.clone(),
             create: arguments.base.create(),
+            guest_path: WORKSPACE.to_owned(),
         };
-        let begun = agent.begin(begin)?;
+        let (agent, begun) = Agent::start(&surroundings::program()?, &AGENT, begin)?;
         for note in &begun.notes {
             render::note(note);
         }
@@ -80,6 +82,11 @@ impl Kept {
             "" => WORKSPACE.to_owned(),
             directory => format!("{WORKSPACE}/{directory}"),
         }
+    }
+
+    /// Git for the guest.
+    pub(crate) fn git(&self) -> Arc<dyn Git> {
+        Arc::new(self.agent.git())
     }
 
     /// Has the worktree removed, in which nothing has run.

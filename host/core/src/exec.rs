@@ -1,9 +1,12 @@
 //! A command to run in a sandbox.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::io::AsyncRead;
+
+use crate::Git;
 
 /// A command: its arguments, environment, working directory and standard input.
 ///
@@ -23,6 +26,8 @@ pub struct Exec {
     pub cwd: Option<String>,
     /// Standard input.
     pub stdin: Stdin,
+    /// Who carries out the `git` commands of the guest; without one they say that there is no repository.
+    pub git: Option<Arc<dyn Git>>,
 }
 
 impl Exec {
@@ -49,6 +54,13 @@ impl Exec {
     #[must_use]
     pub fn stdin(mut self, stdin: Stdin) -> Self {
         self.stdin = stdin;
+        self
+    }
+
+    /// Has git's commands carried out.
+    #[must_use]
+    pub fn git(mut self, git: Arc<dyn Git>) -> Self {
+        self.git = Some(git);
         self
     }
 }

@@ -1,6 +1,8 @@
 //! Binds the kernel's functions to WebAssembly imports; each is a call and the conversion of its
 //! answer.
 
+mod git;
+mod lists;
 mod processes;
 
 use std::time::Instant;
@@ -16,6 +18,7 @@ pub(crate) const MEMORY: &str = "memory";
 
 const PREVIEW1: &str = "wasi_snapshot_preview1";
 const DIAGNOSTICS: &str = "sandpiper:host/diagnostics@0.1.0";
+const GIT: &str = "sandpiper:host/git@0.1.0";
 /// The functions about processes, as the WIT names them.
 pub(crate) const PROCESS: &str = "sandpiper:host/process@0.1.0";
 
@@ -160,6 +163,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
         },
     )?;
     processes::bind(&mut linker)?;
+    git::bind(&mut linker)?;
     Ok(linker)
 }
 
@@ -169,6 +173,7 @@ pub(crate) fn offers(module: &str, name: &str) -> bool {
         PREVIEW1 => PREVIEW1_FUNCTIONS.contains(&name),
         DIAGNOSTICS => name == "unsupported",
         PROCESS => processes::FUNCTIONS.contains(&name),
+        GIT => git::FUNCTIONS.contains(&name),
         _ => false,
     }
 }
@@ -207,6 +212,14 @@ fn answer(result: std::result::Result<(), Fault>) -> Result<u32> {
         Err(Fault::Errno(errno)) => Ok(u32::from(errno.raw())),
         Err(Fault::Stop(stop)) => Err(stopped(stop)),
     }
+}
+
+/// The value of a call, or what ends the guest; numbers of errors are in the call's own result.
+pub(crate) fn unless_stopped<T>(result: std::result::Result<T, Fault>) -> Result<T> {
+    result.map_err(|fault| match fault {
+        Fault::Stop(stop) => stopped(stop),
+        Fault::Errno(_) => wasmtime::Trap::MemoryOutOfBounds.into(),
+    })
 }
 
 /// What ends a guest that lacks what a call takes: an export, or a group that it could be in.

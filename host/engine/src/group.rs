@@ -18,6 +18,7 @@ use crate::engine::{Engine, Program};
 use crate::image::{ENTRY_POINT, Loaded, Start};
 use crate::limiter::Parts;
 use crate::records::Records;
+use crate::stillness::Stillness;
 use crate::store::{Grant, Guest, State, new_store};
 use crate::supervise::End;
 
@@ -35,6 +36,7 @@ pub(crate) struct Group {
     pub(crate) fuel: Fuel,
     pub(crate) memory: Arc<Memory>,
     pub(crate) records: Records,
+    pub(crate) stillness: Stillness,
     /// New processes. The kernel's limit of processes bounds how many wait here.
     births: mpsc::Sender<Run>,
 }
@@ -101,7 +103,9 @@ impl Group {
         let fuel = Fuel::new(&limits);
         let memory = Arc::new(Memory::new(&limits));
         let records = Records::default();
-        (Arc::new(Self { engine, program, world, limits, first, fuel, memory, records, births }), received)
+        let stillness = Stillness::default();
+        let group = Self { engine, program, world, limits, first, fuel, memory, records, stillness, births };
+        (Arc::new(group), received)
     }
 
     /// Has a process run that another has spawned.
@@ -179,9 +183,12 @@ impl Group {
         work: impl Future<Output = wasmtime::Result<()>>,
         watch: Watch,
     ) -> Result<wasmtime::Result<()>, Signal> {
-        let Watch { meter, killed } = watch;
+        let Watch { pid, meter, killed } = watch;
         let (mut work, mut killed) = (pin!(work), killed);
         std::future::poll_fn(|context| {
+            if !self.stillness.lets_move(pid, context) {
+                return Poll::Pending;
+            }
             if let Poll::Ready(signal) = killed.as_mut().poll(context) {
                 return Poll::Ready(Err(signal));
             }
@@ -220,6 +227,7 @@ impl Group {
 
 /// What is looked at while a process runs, beside it.
 struct Watch {
+    pid: u32,
     meter: Arc<Meter>,
     killed: BoxFuture<'static, Signal>,
 }
@@ -227,7 +235,7 @@ struct Watch {
 impl Watch {
     fn of(store: &Store<State>) -> Self {
         let Member { process, meter, .. } = &store.data().guest;
-        Self { meter: Arc::clone(meter), killed: Box::pin(process.killed()) }
+        Self { pid: process.process_id(), meter: Arc::clone(meter), killed: Box::pin(process.killed()) }
     }
 }
 

@@ -19,6 +19,7 @@ mod memory;
 mod records;
 mod sandbox;
 mod snapshot;
+mod stillness;
 mod store;
 mod supervise;
 mod ticker;

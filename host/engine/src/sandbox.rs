@@ -69,6 +69,7 @@ impl LocalSandbox {
                 let mut process =
                     Process::new(Arc::clone(&world), &exec.argv, &env, exec.stdin, events, control.clone())?;
                 process.set_start(command, &cwd);
+                process.set_git(exec.git);
                 let run = Run { loaded, limits, world };
                 let program = Arc::clone(&self.program);
                 Box::pin(run.module(self.engine.clone(), program, process, control.clone()))

@@ -40,6 +40,11 @@ impl Budget {
         let _ = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, subtract);
     }
 
+    /// What can still be taken.
+    pub(crate) fn left(&self) -> u64 {
+        self.limit.saturating_sub(self.used.load(Ordering::Relaxed))
+    }
+
     /// What is used.
     #[cfg(test)]
     pub(crate) fn used(&self) -> u64 {

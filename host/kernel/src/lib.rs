@@ -43,7 +43,7 @@ pub use clock::Clock;
 pub use fault::{Fault, Stop};
 pub use file_system::{SystemTree, SystemTreeBuilder};
 pub use files::Files;
-pub use host::Executable;
+pub use host::{Executable, GitStep};
 pub use input::Input;
 pub use process::Process;
 pub use processes::{ProcessEntry, Status};

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use sandpiper_core::{Control, DenialReason, Error, Event, Quota, Stdin, Stream};
+use sandpiper_core::{Control, DenialReason, Error, Event, Git, GitRunning, Quota, Stdin, Stream};
 use tokio::sync::mpsc::Sender;
 
 use crate::abi::{ClockId, Rights};
@@ -51,6 +51,10 @@ pub struct Process {
     pub(crate) command: Box<str>,
     /// The permission bits that what it makes does not get.
     pub(crate) umask: u16,
+    /// Who carries out git's commands, if anybody does.
+    pub(crate) git: Option<Arc<dyn Git>>,
+    /// The process's own command of git.
+    pub(crate) running_git: Option<Box<dyn GitRunning>>,
     pub(crate) started_ns: u64,
     pub(crate) waited_ns: u64,
 }
@@ -112,6 +116,8 @@ impl Process {
             directory: "/".into(),
             command: Box::default(),
             umask: UMASK,
+            git: None,
+            running_git: None,
             waited_ns: 0,
         })
     }
@@ -130,6 +136,8 @@ impl Process {
             directory: "/".into(),
             command: Box::default(),
             umask: UMASK,
+            git: None,
+            running_git: None,
             waited_ns: 0,
         }
     }

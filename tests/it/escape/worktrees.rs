@@ -28,10 +28,18 @@ fn attack(attack: &str, allowed: &str) {
         repository.git(["config", name, trap.to_str().unwrap()]);
     }
 
+    for name in ["pre-commit", "commit-msg", "post-commit", "post-checkout", "reference-transaction"] {
+        let hook = repository.path().join(".git/hooks").join(name);
+        fs::create_dir_all(hook.parent().unwrap()).unwrap();
+        fs::copy(&trap, hook).unwrap();
+    }
+
     run(&repository, "allowed", &mark, allowed, true);
-    let before = guarded(directory.path());
+    let (before, others) = (guarded(directory.path()), others(&repository));
     run(&repository, "attack", &mark, attack, false);
     assert_eq!(guarded(directory.path()), before, "something of the user's was changed");
+    assert_eq!(self::others(&repository), others, "a reference of the user's was moved");
+    assert!(!mark.exists(), "the run itself executed something");
 
     let id = "t/attack";
     for arguments in [
@@ -110,6 +118,12 @@ fn guarded(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
+/// The references that are no run's.
+fn others(repository: &Repository) -> Vec<String> {
+    let all = repository.git(["for-each-ref"]);
+    all.lines().filter(|line| !line.contains("/sandpiper/")).map(str::to_owned).collect()
+}
+
 fn make_executable(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
 
@@ -165,6 +179,34 @@ attacks! {
     options_are_no_names: "python3 -c \"open('new--output=x', 'w'); open('--upload-pack=x', 'w')\"; rm -- --upload-pack=x; false", "echo x > new";
     a_directory_in_place_of_a_file_is_no_way_out: "rm a.txt; mkdir a.txt; ln -s ../b a.txt/new; false", "mkdir new; ln -s ../b new/b";
     a_link_in_place_of_a_directory_is_not_followed: "rm -r b; ln -s new b; mkdir new; echo x > b/c.txt; false", "ln -s b new; cat new/c.txt";
+    git_moves_no_other_branch:
+        "git branch -f main HEAD || git switch main || git checkout main || git checkout -B main || git update-ref refs/heads/main HEAD || git symbolic-ref HEAD refs/heads/main || git branch -D main",
+        "git commit -q --allow-empty -m x";
+    git_makes_no_tag_or_note: "git tag x || git notes add -m x || git replace HEAD HEAD", "git branch";
+    git_writes_no_configuration:
+        "git config core.fsmonitor \"touch $MARK\" || git config --global core.pager \"touch $MARK\" || git config --unset user.name", "git config user.name";
+    git_takes_no_setting_that_runs_anything:
+        "git -c core.fsmonitor=\"touch $MARK\" status || git -c core.hooksPath=/workspace status || git -c \"alias.x=!touch $MARK\" x || git --exec-path=/workspace status",
+        "git -c user.name=x status";
+    git_runs_no_editor: "GIT_EDITOR=\"touch $MARK\" VISUAL=\"touch $MARK\" git commit --allow-empty", "git commit --allow-empty -m x";
+    git_runs_no_hook: "git commit -q --allow-empty -m x; false", "git commit -q --allow-empty --no-verify -m x";
+    git_runs_no_filter_of_the_user:
+        "echo '* filter=evil diff=evil merge=evil' > .gitattributes; echo x >> a.txt; git add .; git diff; git stash; git checkout -- .; git commit -am x; false",
+        "echo x > new; git add new";
+    git_runs_no_program_of_an_option:
+        "git diff --ext-diff || git grep -Otouch one || git difftool || git mergetool || git bisect run touch x || git rebase --exec x HEAD", "git grep -q one";
+    git_writes_no_file_by_an_option: "git log --output=$MARK || git diff --output=/workspace/../x || git archive -o x HEAD || git format-patch HEAD~0", "git log";
+    git_works_in_no_other_place:
+        "git -C / status || git -C /tmp status || git -C .. status || git --git-dir=/workspace/.git status || git --work-tree=/ status || GIT_DIR=/etc git status || GIT_INDEX_FILE=/workspace/x git status || GIT_OBJECT_DIRECTORY=/workspace git add a.txt",
+        "git -C b status";
+    git_reads_no_file_of_the_host:
+        "git diff --no-index /etc/passwd a.txt || git commit --allow-empty -F ../../outside/secret || git commit --allow-empty -F /etc/hostname || git blame --contents /etc/passwd a.txt || git grep -f /etc/passwd || git add --pathspec-from-file=/etc/passwd || git show :/../outside",
+        "echo x > new; git commit --allow-empty -F new";
+    git_makes_no_repository: "git init x || git worktree add x || git submodule add ./b x || git clone . x", "git status";
+    git_adds_nothing_through_a_link: "ln -s ../../../outside new; git add new/secret", "mkdir new; echo x > new/x; git add new/x";
+    git_writes_nothing_through_a_link:
+        "rm -r b; ln -s ../../../outside b; git checkout -- b/c.txt; test -L b", "rm -r b; git checkout -- b/c.txt";
+    git_reaches_no_network: "git fetch || git push || git pull || git ls-remote ext::touch || git remote add x ext::touch", "git log";
     hidden_files_are_not_lost: "echo '*' > .gitignore; echo x > new; false", "echo x > new";
 }
 

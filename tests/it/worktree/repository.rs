@@ -83,6 +83,12 @@ impl Repository {
         self.git(["worktree", "list"]);
     }
 
+    /// Runs another program with the repository's home.
+    #[cfg(unix)]
+    pub(crate) fn settled(&self, command: &mut Command) -> Output {
+        self.in_home(command)
+    }
+
     fn in_home(&self, command: &mut Command) -> Output {
         self.settle(command);
         command.output().unwrap()

@@ -1,6 +1,6 @@
 //! Programs that people call by habit and that no sandbox has: why, and what works instead.
 
-const GIT: &str = "the sandbox has no git: use it on the host, and grant the checkout by --dir";
+const REPOSITORIES: &str = "the sandbox has no network and no repositories: use it on the host, and grant the checkout by --dir";
 const NETWORK: &str = "the sandbox has no network: fetch on the host, and grant the directory by --dir";
 const PACKAGES: &str = "the sandbox has no network to install packages from: install them on the host into a directory \
                         (pip install --target DIR), and grant that by --dir";
@@ -9,7 +9,7 @@ const FIFOS: &str = "WebAssembly's system interface has no named pipes: use | or
 const USERS: &str = "a sandbox has one user, and no services or system packages to change";
 
 const ABSENT: &[(&str, &[&str])] = &[
-    (GIT, &["git", "gh", "hg", "svn"]),
+    (REPOSITORIES, &["gh", "git-lfs", "hg", "svn"]),
     (
         NETWORK,
         &["curl", "dig", "ftp", "nc", "nslookup", "ping", "rsync", "scp", "sftp", "ssh", "telnet", "wget"],
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_program_that_no_sandbox_has_is_explained() {
-        assert_eq!(why_absent(b"git"), Some(GIT));
+        assert_eq!(why_absent(b"hg"), Some(REPOSITORIES));
         assert_eq!(why_absent(b"wget"), Some(NETWORK));
         assert_eq!(why_absent(b"grep"), None);
         assert_eq!(why_absent(b"\xff"), None);

@@ -42,6 +42,15 @@ pub enum Action {
     Ignore,
 }
 
+/// What a command of git that the host carries out does next.
+#[derive(Debug)]
+pub enum GitEvent {
+    Stdout(Vec<u8>),
+    Stderr(Vec<u8>),
+    /// With this exit code.
+    Ended(u8),
+}
+
 /// A process of the sandbox.
 #[derive(Debug, Clone)]
 pub struct Process {
@@ -114,6 +123,24 @@ pub fn kill(process: u32, signal: u8) -> io::Result<()> {
 /// When there is no such signal.
 pub fn act(signal: u8, action: Action) -> io::Result<()> {
     system::act(signal, action)
+}
+
+/// Has the host carry out this process's arguments as a command line of git, with this standard input.
+///
+/// # Errors
+///
+/// `Unsupported` when the sandbox has no repository.
+pub fn git_start(input: &[u8]) -> io::Result<()> {
+    system::git_start(input)
+}
+
+/// Waits for what that command does next.
+///
+/// # Errors
+///
+/// When nobody is there to carry it out.
+pub fn git_next() -> io::Result<GitEvent> {
+    system::git_next()
 }
 
 /// The number of the process that started this one.

@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::io;
 use std::path::Path;
 
-use crate::{Action, EXECUTE, OsStrExt as _, Process, READ, WRITE};
+use crate::{Action, EXECUTE, GitEvent, OsStrExt as _, Process, READ, WRITE};
 
 fn text(path: &Path) -> io::Result<CString> {
     CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)
@@ -45,6 +45,15 @@ pub fn access(path: &Path, kinds: u32) -> io::Result<()> {
     }
     // SAFETY: the path ends with a zero.
     check(unsafe { libc::access(path.as_ptr(), asked) })
+}
+
+/// There is no host that would carry it out.
+pub fn git_start(_: &[u8]) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub fn git_next() -> io::Result<GitEvent> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 pub fn umask(mask: u32) -> u32 {

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::{Action, OsStrExt as _, Process};
+use crate::{Action, GitEvent, OsStrExt as _, Process};
 
 #[repr(C, align(8))]
 #[derive(Default)]
@@ -47,6 +47,26 @@ unsafe extern "C" {
     #[link_name = "parent"]
     safe fn host_parent() -> u32;
 }
+
+#[link(wasm_import_module = "sandpiper:host/git@0.1.0")]
+unsafe extern "C" {
+    #[link_name = "start"]
+    fn host_git_start(input: *const u8, length: usize, answer: *mut Answer);
+    #[link_name = "next"]
+    fn host_git_next(event: *mut Event);
+}
+
+/// What `next` gives: whether it is an error, which case it is, and that case's value.
+#[repr(C)]
+struct Event {
+    failed: u8,
+    case: Case,
+    list: List,
+}
+
+/// The case of an event, or the number of an error.
+#[repr(C, align(4))]
+struct Case([u8; 4]);
 
 /// The host knows no working directory of ours.
 fn absolute(path: &Path) -> io::Result<Vec<u8>> {
@@ -155,6 +175,29 @@ pub fn act(signal: u8, action: Action) -> io::Result<()> {
     // SAFETY: the address is that of a live value.
     unsafe { host_act(u32::from(signal), action, &mut answer) };
     answer.check()
+}
+
+pub fn git_start(input: &[u8]) -> io::Result<()> {
+    let mut answer = Answer::default();
+    // SAFETY: the addresses are those of live values of these lengths.
+    unsafe { host_git_start(input.as_ptr(), input.len(), &mut answer) };
+    answer.check()
+}
+
+pub fn git_next() -> io::Result<GitEvent> {
+    let mut event = Event { failed: 0, case: Case([0; 4]), list: List::NONE };
+    // SAFETY: writes the event only, and memory that `cabi_realloc` has made for its list.
+    unsafe { host_git_next(&raw mut event) };
+    let [case, high, ..] = event.case.0;
+    if event.failed != 0 {
+        return Err(io::Error::from_raw_os_error(i32::from(u16::from_le_bytes([case, high]))));
+    }
+    Ok(match case {
+        0 => GitEvent::Stdout(event.list.into_bytes()),
+        1 => GitEvent::Stderr(event.list.into_bytes()),
+        // The exit code is the first byte of where the list's address would be.
+        _ => GitEvent::Ended((event.list.address.addr() & 0xff) as u8),
+    })
 }
 
 pub fn parent() -> u32 {

@@ -4,11 +4,13 @@
 mod canonical;
 mod descriptors;
 mod executable;
+mod git;
 mod modes;
 mod processes;
 mod signals;
 
 pub use executable::Executable;
+pub use git::GitStep;
 
 use crate::Errno;
 

@@ -282,6 +282,8 @@ impl Process {
             directory: self.directory.clone(),
             command: self.command.clone(),
             umask: self.umask,
+            git: self.git.clone(),
+            running_git: None,
         })
     }
 

@@ -9,6 +9,7 @@ mod devices;
 mod directories;
 mod files;
 mod fuzz;
+mod git;
 mod guest;
 mod hidden_git;
 mod host;

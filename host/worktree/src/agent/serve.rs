@@ -1,0 +1,186 @@
+//! The second process.
+
+use std::collections::HashMap;
+use std::io::{self, BufRead, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sandpiper_core::GitCommand;
+
+use super::wire::{Reply, Request, SELF, Said, send};
+use super::{AgentError, Begin, Begun, Finish, Finished, Refusal};
+use crate::git::{Running, Scope};
+use crate::{Commit, Remove, Worktree, WorktreeError, Worktrees};
+
+/// The second process: answers requests until there are no more. `explain` puts errors into words.
+///
+/// # Errors
+/// When the first process is gone before its reply.
+pub fn serve(
+    requests: impl BufRead,
+    replies: impl Write + Send + 'static,
+    explain: &dyn Fn(&WorktreeError) -> Refusal,
+) -> Result<(), AgentError> {
+    let replies = Replies(Arc::new(Mutex::new(replies)));
+    let mut requests = requests.lines().map(|line| Ok::<_, AgentError>(serde_json::from_str(&line?)?));
+    let Some(request) = requests.next() else { return Ok(()) };
+    let Request::Begin(begin) = request? else { return out_of_turn() };
+    let refuse = |err: &WorktreeError| replies.send(SELF, Err(explain(err)));
+    let worktrees = match Worktrees::open(&begin.start, &begin.root) {
+        Ok(worktrees) => worktrees,
+        Err(err) => return refuse(&err),
+    };
+    let (worktree, notes) = match make(&worktrees, &begin) {
+        Ok(made) => made,
+        Err(err) => return refuse(&err),
+    };
+    // Git is not to prune it while the guest is in it.
+    let lock = match worktree.lock_for_run() {
+        Ok(lock) => lock,
+        Err(err) => return refuse(&err),
+    };
+    let directory = directory(&worktrees, &worktree, &begin.start);
+    let begun = Begun { path: worktree.path().to_owned(), directory, notes };
+    replies.send(SELF, Ok(Said::Begun(begun)))?;
+    let mut commands = Commands {
+        scope: Scope {
+            git_directory: worktree.git_directory(),
+            work_tree: worktree.path().to_owned(),
+            branch: format!("refs/heads/{}", worktree.record().id.branch()),
+            guest_path: begin.guest_path,
+        },
+        running: HashMap::new(),
+    };
+    for request in requests {
+        match request? {
+            Request::Begin(_) => return out_of_turn(),
+            Request::Start { number, command } => commands.start(number, command, &replies)?,
+            Request::Next { number, disk_bytes } => {
+                if commands.permit(number, disk_bytes).is_err() {
+                    let message = "the command of git has ended".to_owned();
+                    replies.send(number, Err(Refusal { message, hint: None }))?;
+                }
+            }
+            Request::Leave { number } => commands.leave(number),
+            Request::Finish(how) => {
+                commands.leave_all();
+                drop(lock);
+                let finished = finish(worktree, how).map(Said::Finished).map_err(|err| explain(&err));
+                return replies.send(SELF, finished);
+            }
+        }
+    }
+    commands.leave_all();
+    Ok(())
+}
+
+/// Replies of several threads, each whole.
+struct Replies<W>(Arc<Mutex<W>>);
+
+impl<W: Write> Replies<W> {
+    fn send(&self, number: u64, said: Result<Said, Refusal>) -> Result<(), AgentError> {
+        Ok(self.write(&Reply { number, said }, &[])?)
+    }
+
+    fn write(&self, reply: &Reply, bytes: &[u8]) -> io::Result<()> {
+        send(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), reply, bytes)
+    }
+}
+
+/// The commands of git that run.
+struct Commands {
+    scope: Scope,
+    running: HashMap<u64, Running>,
+}
+
+impl Commands {
+    fn start(
+        &mut self,
+        number: u64,
+        command: GitCommand,
+        replies: &Replies<impl Write + Send + 'static>,
+    ) -> io::Result<()> {
+        let replies = Replies(Arc::clone(&replies.0));
+        let running = Running::start(&self.scope, command, move |event| {
+            let (reply, bytes) = Reply::of_git(number, &event);
+            replies.write(&reply, bytes)
+        })?;
+        self.running.insert(number, running);
+        Ok(())
+    }
+
+    fn permit(&self, number: u64, disk_bytes: u64) -> io::Result<()> {
+        self.running.get(&number).ok_or(io::ErrorKind::NotFound)?.permit(disk_bytes)
+    }
+
+    fn leave(&mut self, number: u64) {
+        if let Some(running) = self.running.remove(&number) {
+            running.end();
+        }
+    }
+
+    fn leave_all(&mut self) {
+        self.running.drain().for_each(|(_, running)| running.end());
+    }
+}
+
+fn out_of_turn() -> Result<(), AgentError> {
+    Err(io::Error::new(io::ErrorKind::InvalidData, "a request came out of turn").into())
+}
+
+fn directory(worktrees: &Worktrees, worktree: &Worktree<'_>, start: &Path) -> String {
+    let checkout = worktrees.checkout().and_then(|checkout| checkout.canonicalize().ok());
+    let start = start.canonicalize().ok();
+    let inner =
+        checkout.zip(start).and_then(|(checkout, start)| Some(start.strip_prefix(checkout).ok()?.to_owned()));
+    let inner = inner.filter(|inner| worktree.path().join(inner).is_dir());
+    inner.and_then(|inner| Some(inner.to_str()?.replace(std::path::MAIN_SEPARATOR, "/"))).unwrap_or_default()
+}
+
+fn make<'a>(worktrees: &'a Worktrees, begin: &Begin) -> Result<(Worktree<'a>, Vec<String>), WorktreeError> {
+    let repaired = worktrees.repair()?;
+    let worktree = worktrees.create(&begin.id, &begin.create, &mut |_| {})?;
+    let mut notes: Vec<String> =
+        repaired.iter().map(|done| format!("{}: {}", done.name, done.what)).collect();
+    notes.extend(worktree.record().notes.iter().cloned());
+    Ok((worktree, notes))
+}
+
+fn finish(worktree: Worktree<'_>, finish: Finish) -> Result<Finished, WorktreeError> {
+    let changes = worktree.changes()?;
+    let mut finished = Finished {
+        stat: changes.stat()?,
+        files: changes.files()?.len(),
+        commit: None,
+        applied: false,
+        removed: false,
+        trash: None,
+    };
+    drop(changes);
+    let remove = match finish {
+        Finish::KeepAlways => None,
+        Finish::Keep => Some(Remove { discard: false }),
+        Finish::Commit { message } => match worktree.commit(&Commit::new(&message)) {
+            Ok(commit) => {
+                finished.commit = Some(commit);
+                None
+            }
+            Err(WorktreeError::NothingToCommit { .. }) => Some(Remove { discard: false }),
+            Err(err) => return Err(err),
+        },
+        Finish::Apply => {
+            worktree.apply()?;
+            finished.applied = finished.files > 0;
+            Some(Remove { discard: true })
+        }
+        Finish::Discard => Some(Remove { discard: true }),
+    };
+    if let Some(remove) = remove {
+        match worktree.remove(remove) {
+            Ok(removed) => (finished.trash, finished.removed) = (removed.trash, true),
+            Err(WorktreeError::HoldsWork { .. }) => {}
+            Err(err) => return Err(err),
+        }
+    }
+    Ok(finished)
+}
