@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::checkout::Stat;
 use crate::error::{At, Trying};
 use crate::place::{Placing, index_entry};
-use crate::{Conflict, Worktree, WorktreeError, conflicts, snapshot, update};
+use crate::{Conflict, Worktree, WorktreeError, conflicts, update};
 
 /// What was brought into the checkout.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -37,8 +37,7 @@ impl Worktree<'_> {
             what: "applying to a bare repository".to_owned(),
             reason: "it has no checkout; merge into a branch instead".to_owned(),
         })?;
-        let worktree = self.open()?;
-        let theirs = snapshot::tree(&worktree, snapshot::What::Untracked)?;
+        let theirs = self.snapshot()?;
         let base = self.start_tree()?;
         let changed = changes(repository, base, theirs)?;
         let ours = self.checkout_tree(checkout, base, &changed)?;

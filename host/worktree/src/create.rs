@@ -206,8 +206,7 @@ impl Worktree<'_> {
         let repository = &self.worktrees.repository;
         let Some(checkout) = repository.workdir() else { return Ok(()) };
         snapshot::copy_changes(repository, checkout, &self.held.record.path, options)?;
-        let worktree = self.open()?;
-        let tree = snapshot::tree(&worktree, snapshot::What::Untracked)?;
+        let tree = self.snapshot()?;
         let tree = repository.find_tree(tree).trying("read a tree")?;
         let parent =
             self.tip()?.map(|oid| repository.find_commit(oid)).transpose().trying("read the base")?;
