@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::checkout::Stat;
 use crate::error::{At, Trying};
 use crate::place::{Placing, index_entry};
+use crate::sparse::SKIP_WORKTREE;
 use crate::{Conflict, Worktree, WorktreeError, conflicts, update};
 
 /// What was brought into the checkout.
@@ -98,10 +99,11 @@ impl Worktree<'_> {
         index.read_tree(&repository.find_tree(base).trying("read a tree")?).trying("read a tree")?;
         let mut blocked = Vec::new();
         let mut present = Vec::new();
+        let own = repository.index().trying("read the index")?;
         for path in changed {
             match version(repository, checkout, path)? {
-                Version::None => {}
-                Version::File(mode, oid) => present.push((path, mode, oid)),
+                Version::None => present.extend(left_out(&own, path)),
+                Version::File(mode, oid) => present.push((path, u32::from(mode), oid)),
                 Version::Blocked(reason) => blocked.push(Conflict {
                     path: path.display().to_string(),
                     reason: reason.to_owned(),
@@ -116,10 +118,16 @@ impl Worktree<'_> {
             return Err(WorktreeError::Conflicts { conflicts: blocked });
         }
         for (path, mode, oid) in present {
-            index.add(&index_entry(path, u32::from(mode), oid, Stat::default())).trying("make an index")?;
+            index.add(&index_entry(path, mode, oid, Stat::default())).trying("make an index")?;
         }
         index.write_tree_to(repository).trying("write the checkout's files as objects")
     }
+}
+
+/// A file that the user's sparse checkout leaves out, as it is in the index.
+fn left_out<'p>(index: &Index, path: &'p PathBuf) -> Option<(&'p PathBuf, u32, Oid)> {
+    let entry = index.get_path(path, 0).filter(|entry| entry.flags_extended & SKIP_WORKTREE != 0)?;
+    Some((path, entry.mode, entry.id))
 }
 
 /// What the user has at a path.

@@ -39,6 +39,7 @@ mod platform;
 mod record;
 mod remove;
 mod snapshot;
+mod sparse;
 mod update;
 mod worktrees;
 

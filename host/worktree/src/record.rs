@@ -51,6 +51,9 @@ pub struct Record {
     pub start: Option<String>,
     /// When it was made, in seconds of Unix time.
     pub created_seconds: u64,
+    /// The only directories that it has; all, if none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sparse: Vec<String>,
     /// What a person should know about it: submodules that are empty, say.
     pub notes: Vec<String>,
 }

@@ -8,6 +8,7 @@ use git2::{Oid, Repository};
 
 use crate::error::At;
 use crate::git::{self, Change, Scope, Snapshot, State, Untracked, What};
+use crate::sparse::Cone;
 use crate::{Create, Worktree, WorktreeError};
 
 impl Worktree<'_> {
@@ -47,9 +48,13 @@ pub(crate) fn copy_changes(
     options: &Create,
 ) -> Result<(), WorktreeError> {
     let scope = scope_of(repository, checkout);
+    let cone = Cone::of(&options.sparse)?;
     let untracked = if options.include_untracked { Untracked::All } else { Untracked::No };
     let mut copied = Vec::new();
     for entry in git::status(&scope, untracked)?.entries {
+        if cone.as_ref().is_some_and(|cone| !cone.has(&entry.path)) {
+            continue;
+        }
         let path = crate::platform::path(&entry.path);
         match &entry.state {
             State::Untracked if entry.path.ends_with(b"/") => {

@@ -13,3 +13,4 @@ mod harness;
 mod looks;
 mod merge;
 mod remove;
+mod sparse;
