@@ -61,11 +61,8 @@ impl Worktree<'_> {
     /// The files that the worktree began with: its base, or that with the user's changes.
     pub(crate) fn start_tree(&self) -> Result<Oid, WorktreeError> {
         let repository = &self.worktrees.repository;
-        match self.record().start.as_ref().or(self.record().base.as_ref()) {
-            Some(commit) => {
-                let oid = commit.parse().trying("read the worktree's base")?;
-                Ok(repository.find_commit(oid).trying("read the worktree's base")?.tree_id())
-            }
+        match self.record().beginning()? {
+            Some(oid) => Ok(repository.find_commit(oid).trying("read the worktree's base")?.tree_id()),
             None => crate::checkout::empty_tree(repository),
         }
     }

@@ -98,6 +98,7 @@ impl Worktrees {
         }
         done.extend(self.unrecorded()?);
         self.records.sweep()?;
+        self.prune_plain()?;
         Ok(done)
     }
 

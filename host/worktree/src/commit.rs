@@ -59,6 +59,7 @@ impl Worktree<'_> {
     /// # Errors
     /// [`WorktreeError::NothingToCommit`], [`WorktreeError::NoAuthor`], and those of files and objects.
     pub fn commit(&self, commit: &Commit) -> Result<String, WorktreeError> {
+        self.need_repository("committing")?;
         let text = commit.text(&self.record().id.to_string())?;
         let own = self.worktrees.signature();
         let (author, committer) = match &commit.author {

@@ -18,6 +18,11 @@ pub(crate) struct Conversion {
 }
 
 impl Conversion {
+    /// Files are what they are in the repository.
+    pub(crate) fn none() -> Self {
+        Self { needed: false, has_filters: false }
+    }
+
     /// What the attributes of the commit, of the repository and of the user ask for.
     ///
     /// # Errors

@@ -17,7 +17,10 @@ use crate::error::{At, Trying};
 use crate::place::index_entry;
 use crate::record::{Held, now_seconds};
 use crate::sparse::{self, Cone, SKIP_WORKTREE};
-use crate::{Id, Progress, Record, State, Worktree, WorktreeError, Worktrees, administration, snapshot};
+use crate::{
+    Id, Plain, PlainOrigin, Progress, Record, State, Worktree, WorktreeError, Worktrees, administration,
+    snapshot,
+};
 
 /// What a new worktree begins with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +35,10 @@ pub struct Create {
     /// directly in the directories above them are there too. All other files stay as they are in commits.
     #[serde(default)]
     pub sparse: Vec<String>,
+    /// What it begins with where there is no repository; if nothing is said, none is made there. It counts for
+    /// nothing in a repository.
+    #[serde(default)]
+    pub plain: Option<Plain>,
 }
 
 impl Worktrees {
@@ -50,7 +57,11 @@ impl Worktrees {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Worktree<'_>, WorktreeError> {
         self.records.check_free(id)?;
-        let base = self.base(options)?;
+        let plain = self.plain_origin(options)?;
+        let base = match &plain {
+            Some(origin) => Some(self.plain_base(origin)?),
+            None => self.base(options)?,
+        };
         Cone::of(&options.sparse)?;
         if options.base.is_some()
             && (options.include_uncommitted || options.include_untracked)
@@ -68,11 +79,15 @@ impl Worktrees {
             state: State::Creating,
             path,
             base: base.map(|oid| oid.to_string()),
-            base_name: options.base.clone().unwrap_or_else(|| "HEAD".to_owned()),
+            base_name: match &plain {
+                Some(origin) => origin.directory.display().to_string(),
+                None => options.base.clone().unwrap_or_else(|| "HEAD".to_owned()),
+            },
             start: None,
             created_seconds: now_seconds(),
             sparse: options.sparse.clone(),
-            notes: Vec::new(),
+            notes: plain.iter().map(PlainOrigin::note).collect(),
+            plain,
         };
         let mut worktree = Worktree { worktrees: self, held: self.records.begin(record)? };
         match worktree.fill(base, options, progress) {
@@ -169,6 +184,9 @@ impl Worktree<'_> {
         if options.include_uncommitted || options.include_untracked {
             self.take_changes(options)?;
         }
+        if let Some(origin) = &self.held.record.plain {
+            self.finish_plain(origin)?;
+        }
         administration::unlock(&administration)?;
         self.held.record.state = State::Ready;
         self.held.save()
@@ -190,7 +208,10 @@ impl Worktree<'_> {
             cone.write(administration)?;
             listing.leave_out(&cone);
         }
-        let conversion = Conversion::of(repository, &listing)?;
+        let conversion = match &self.held.record.plain {
+            Some(_) => Conversion::none(),
+            None => Conversion::of(repository, &listing)?,
+        };
         if conversion.needed {
             write_converted(administration, tree, &listing, progress)?;
         } else {

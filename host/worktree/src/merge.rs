@@ -59,6 +59,7 @@ impl Worktree<'_> {
         /// A branch that moves more often while it is merged with is somebody's loop.
         const ATTEMPTS: u32 = 10;
 
+        self.need_repository("merging")?;
         self.check_committed()?;
         for _ in 1..ATTEMPTS {
             match self.try_merge(merge) {

@@ -104,6 +104,12 @@ impl Worktree<'_> {
             |source| WorktreeError::Git { action: "look for the branch's commits elsewhere", source };
         let mut walk = repository.revwalk().map_err(failed)?;
         walk.push(tip).map_err(failed)?;
+        if self.record().plain.is_some()
+            && let Some(base) = self.record().base()?
+        {
+            // What it began with is the user's.
+            walk.hide(base).map_err(failed)?;
+        }
         let own = self.record().id.branch_ref();
         for reference in repository.references().map_err(failed)? {
             let reference = reference.map_err(failed)?;

@@ -12,5 +12,6 @@ mod harness;
 #[cfg(unix)]
 mod looks;
 mod merge;
+mod plain;
 mod remove;
 mod sparse;
