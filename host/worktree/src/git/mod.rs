@@ -22,6 +22,7 @@ mod identity;
 mod ignore;
 mod line_ends;
 mod look;
+mod obstacles;
 mod patch;
 mod path;
 mod pathspec;
@@ -48,6 +49,7 @@ pub use changes::Change;
 pub use command::git;
 pub(crate) use look::Difference;
 pub use look::{LookError, Status, status};
+pub(crate) use obstacles::{Step, obstacles};
 pub(crate) use snapshot::{Snapshot, What};
 pub use status::{Changed, Conflict, State, StatusEntry, Untracked};
 

@@ -63,12 +63,19 @@ impl Stat {
 
     #[cfg(not(unix))]
     fn of(metadata: &Metadata) -> Self {
-        // No time is told: then nothing counts as unchanged without a look at its content.
+        // Times and sizes are all that git for Windows goes by too.
+        let time = |time: io::Result<cap_std::time::SystemTime>| {
+            let epoch = std::time::SystemTime::UNIX_EPOCH;
+            let since = time.ok().and_then(|time| time.into_std().duration_since(epoch).ok());
+            since.map_or((0, 0), |since| {
+                (i64::try_from(since.as_secs()).unwrap_or(0), i64::from(since.subsec_nanos()))
+            })
+        };
         Self {
             kind: kind_of(metadata, false),
             size: metadata.len(),
-            mtime: (0, 0),
-            ctime: (0, 0),
+            mtime: time(metadata.modified()),
+            ctime: time(metadata.created()),
             device: 0,
             inode: 0,
             user: 0,
