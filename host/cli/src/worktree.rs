@@ -312,6 +312,7 @@ impl WorktreeBase {
             base: self.base.clone(),
             include_uncommitted: self.include_uncommitted,
             include_untracked: self.include_untracked,
+            ..Create::default()
         }
     }
 }

@@ -12,7 +12,8 @@ use serde::Serialize;
 use crate::checkout::Stat;
 use crate::error::{At, Trying};
 use crate::place::{Placing, index_entry};
-use crate::{Conflict, Worktree, WorktreeError, conflicts, snapshot, update};
+use crate::sparse::SKIP_WORKTREE;
+use crate::{Conflict, Worktree, WorktreeError, conflicts, update};
 
 /// What was brought into the checkout.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -37,8 +38,7 @@ impl Worktree<'_> {
             what: "applying to a bare repository".to_owned(),
             reason: "it has no checkout; merge into a branch instead".to_owned(),
         })?;
-        let worktree = self.open()?;
-        let theirs = snapshot::tree(&worktree, snapshot::What::Untracked)?;
+        let theirs = self.snapshot()?;
         let base = self.start_tree()?;
         let changed = changes(repository, base, theirs)?;
         let ours = self.checkout_tree(checkout, base, &changed)?;
@@ -61,11 +61,8 @@ impl Worktree<'_> {
     /// The files that the worktree began with: its base, or that with the user's changes.
     pub(crate) fn start_tree(&self) -> Result<Oid, WorktreeError> {
         let repository = &self.worktrees.repository;
-        match self.record().start.as_ref().or(self.record().base.as_ref()) {
-            Some(commit) => {
-                let oid = commit.parse().trying("read the worktree's base")?;
-                Ok(repository.find_commit(oid).trying("read the worktree's base")?.tree_id())
-            }
+        match self.record().beginning()? {
+            Some(oid) => Ok(repository.find_commit(oid).trying("read the worktree's base")?.tree_id()),
             None => crate::checkout::empty_tree(repository),
         }
     }
@@ -99,10 +96,11 @@ impl Worktree<'_> {
         index.read_tree(&repository.find_tree(base).trying("read a tree")?).trying("read a tree")?;
         let mut blocked = Vec::new();
         let mut present = Vec::new();
+        let own = repository.index().trying("read the index")?;
         for path in changed {
             match version(repository, checkout, path)? {
-                Version::None => {}
-                Version::File(mode, oid) => present.push((path, mode, oid)),
+                Version::None => present.extend(left_out(&own, path)),
+                Version::File(mode, oid) => present.push((path, u32::from(mode), oid)),
                 Version::Blocked(reason) => blocked.push(Conflict {
                     path: path.display().to_string(),
                     reason: reason.to_owned(),
@@ -117,10 +115,16 @@ impl Worktree<'_> {
             return Err(WorktreeError::Conflicts { conflicts: blocked });
         }
         for (path, mode, oid) in present {
-            index.add(&index_entry(path, u32::from(mode), oid, Stat::default())).trying("make an index")?;
+            index.add(&index_entry(path, mode, oid, Stat::default())).trying("make an index")?;
         }
         index.write_tree_to(repository).trying("write the checkout's files as objects")
     }
+}
+
+/// A file that the user's sparse checkout leaves out, as it is in the index.
+fn left_out<'p>(index: &Index, path: &'p PathBuf) -> Option<(&'p PathBuf, u32, Oid)> {
+    let entry = index.get_path(path, 0).filter(|entry| entry.flags_extended & SKIP_WORKTREE != 0)?;
+    Some((path, entry.mode, entry.id))
 }
 
 /// What the user has at a path.

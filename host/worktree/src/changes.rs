@@ -1,23 +1,20 @@
 //! What a run changed: all between the worktree's beginning and its files of now, committed or not,
 //! files that git does not track included.
 
-use git2::{Delta, Diff, DiffFindOptions, DiffFormat, DiffOptions, DiffStatsFormat, Oid, Patch, Repository};
+use git2::Oid;
 use serde::Serialize;
 
-use crate::error::Trying;
-use crate::{Worktree, WorktreeError, snapshot};
-
-/// As git's, for a screen that is not one.
-const STAT_COLUMNS: usize = 80;
+use crate::git::{self, Change, Difference, Scope, Status, Untracked};
+use crate::{Worktree, WorktreeError};
 
 /// A file that a run changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ChangedFile {
     /// Relative to the worktree; what is no UTF-8 is replaced.
     pub path: String,
-    /// Where it was before, if it was renamed or copied.
+    /// Where it was before, if it was renamed.
     pub old_path: Option<String>,
-    /// `added`, `deleted`, `modified`, `renamed`, `copied` or `type-changed`.
+    /// `added`, `deleted`, `modified`, `renamed` or `type-changed`.
     pub change: &'static str,
     /// Lines that were added; none of a binary file.
     pub added_lines: Option<usize>,
@@ -25,9 +22,10 @@ pub struct ChangedFile {
     pub deleted_lines: Option<usize>,
 }
 
-/// What a run changed.
+/// What a run changed, as git tells it of two trees: its algorithms, its renames, its texts.
+#[derive(Debug)]
 pub struct Changes {
-    repository: Repository,
+    scope: Scope,
     before: Oid,
     after: Oid,
 }
@@ -38,9 +36,16 @@ impl Worktree<'_> {
     /// # Errors
     /// Those of files and objects.
     pub fn changes(&self) -> Result<Changes, WorktreeError> {
-        let repository = self.open()?;
-        let after = snapshot::tree(&repository, snapshot::What::Untracked)?;
-        Ok(Changes { before: self.start_tree()?, after, repository })
+        let after = self.snapshot()?;
+        Ok(Changes { scope: self.scope(), before: self.start_tree()?, after })
+    }
+
+    /// Compares the worktree's files and its index with the last commit of its branch, as `git status` does.
+    ///
+    /// # Errors
+    /// Those of files and objects.
+    pub fn status(&self, untracked: Untracked) -> Result<Status, WorktreeError> {
+        Ok(git::status(&self.scope(), untracked)?)
     }
 }
 
@@ -55,89 +60,49 @@ impl Changes {
     /// # Errors
     /// Those of objects.
     pub fn files(&self) -> Result<Vec<ChangedFile>, WorktreeError> {
-        let diff = self.diff()?;
-        let mut files = Vec::new();
-        for (index, delta) in diff.deltas().enumerate() {
-            let lines = Patch::from_diff(&diff, index)
-                .and_then(|patch| patch.map(|patch| patch.line_stats()).transpose())
-                .trying("compare a file")?
-                .filter(|_| !delta.flags().is_binary());
-            let name = |path: Option<&[u8]>| String::from_utf8_lossy(path.unwrap_or_default()).into_owned();
-            let path = name(delta.new_file().path_bytes());
-            let old_path = name(delta.old_file().path_bytes());
-            files.push(ChangedFile {
-                old_path: (old_path != path).then_some(old_path),
-                path,
-                change: change(delta.status()),
-                added_lines: lines.map(|(_, added, _)| added),
-                deleted_lines: lines.map(|(_, _, deleted)| deleted),
-            });
-        }
-        Ok(files)
+        let name = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
+        let files = self.difference()?.files()?;
+        let described = files.into_iter().map(|(change, stat)| {
+            let lines = stat.lines();
+            ChangedFile {
+                path: name(&stat.path),
+                old_path: stat.path_before.as_deref().map(name),
+                change: word(change),
+                added_lines: lines.map(|(added, _)| added),
+                deleted_lines: lines.map(|(_, deleted)| deleted),
+            }
+        });
+        Ok(described.collect())
     }
 
-    /// The changes as `git apply` takes them, binary files included.
+    /// The changes as `git apply` takes them: what `git diff --binary -M` prints.
     ///
     /// # Errors
-    /// Those of objects.
+    /// Those of objects, and a file of more than 512 MiB.
     pub fn patch(&self) -> Result<Vec<u8>, WorktreeError> {
-        let mut patch = Vec::new();
-        self.diff()?
-            .print(DiffFormat::Patch, |_, _, line| {
-                if matches!(line.origin(), ' ' | '+' | '-') {
-                    patch.push(u8::try_from(line.origin()).unwrap_or(b' '));
-                }
-                patch.extend_from_slice(line.content());
-                true
-            })
-            .trying("print the changes")?;
-        Ok(patch)
+        Ok(self.difference()?.patch()?)
     }
 
-    /// A line for each file and one for all, as `git diff --stat --summary` has them.
+    /// A line for each file and one for all: what `git diff -M --stat --summary` prints.
     ///
     /// # Errors
     /// Those of objects.
     pub fn stat(&self) -> Result<String, WorktreeError> {
-        let stats = self.diff()?.stats().trying("count the changes")?;
-        let format = DiffStatsFormat::FULL | DiffStatsFormat::INCLUDE_SUMMARY;
-        let text = stats.to_buf(format, STAT_COLUMNS).trying("print the changes")?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
+        Ok(String::from_utf8_lossy(&self.difference()?.stat()?).into_owned())
     }
 
-    fn diff(&self) -> Result<Diff<'_>, WorktreeError> {
-        let (before, after) = (self.tree(self.before)?, self.tree(self.after)?);
-        let mut options = DiffOptions::new();
-        options.show_binary(true).indent_heuristic(true);
-        let mut diff = self
-            .repository
-            .diff_tree_to_tree(Some(&before), Some(&after), Some(&mut options))
-            .trying("compare the files")?;
-        diff.find_similar(Some(DiffFindOptions::new().renames(true))).trying("find renamed files")?;
-        Ok(diff)
-    }
-
-    fn tree(&self, oid: Oid) -> Result<git2::Tree<'_>, WorktreeError> {
-        self.repository.find_tree(oid).trying("read a tree")
+    fn difference(&self) -> Result<Difference<'_>, WorktreeError> {
+        Ok(Difference::between(&self.scope, self.before, self.after)?)
     }
 }
 
-impl std::fmt::Debug for Changes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Changes")
-            .field("before", &self.before)
-            .field("after", &self.after)
-            .finish_non_exhaustive()
-    }
-}
-
-fn change(status: Delta) -> &'static str {
-    match status {
-        Delta::Added | Delta::Untracked => "added",
-        Delta::Deleted => "deleted",
-        Delta::Renamed => "renamed",
-        Delta::Copied => "copied",
-        Delta::Typechange => "type-changed",
-        _ => "modified",
+fn word(change: Change) -> &'static str {
+    match change {
+        Change::Added => "added",
+        Change::Deleted => "deleted",
+        Change::Modified => "modified",
+        Change::Renamed => "renamed",
+        Change::TypeChanged => "type-changed",
+        Change::Unmerged => "unmerged",
     }
 }

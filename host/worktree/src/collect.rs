@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::error::Trying;
 use crate::remove::has_reference;
+use crate::sparse::Cone;
 use crate::{Id, Remove, State, Worktree, WorktreeError, Worktrees, administration, pending};
 
 /// What is pruned.
@@ -97,6 +98,7 @@ impl Worktrees {
         }
         done.extend(self.unrecorded()?);
         self.records.sweep()?;
+        self.prune_plain()?;
         Ok(done)
     }
 
@@ -180,7 +182,12 @@ impl Worktree<'_> {
                 let tree =
                     worktree.find_commit(tip).and_then(|commit| commit.tree()).trying("read the branch")?;
                 let mut index = worktree.index().trying("read the index")?;
-                index.read_tree(&tree).and_then(|()| index.write()).trying("write the index")?;
+                index.read_tree(&tree).trying("write the index")?;
+                if let Some(cone) = Cone::of(&self.record().sparse)? {
+                    cone.write(&administration)?;
+                    cone.mark(&mut index)?;
+                }
+                index.write().trying("write the index")?;
             }
             done.push(Collected::done(id, "git had forgotten it, and knows it again"));
         }

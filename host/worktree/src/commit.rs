@@ -3,7 +3,8 @@
 use git2::{Oid, Signature};
 
 use crate::error::Trying;
-use crate::{Worktree, WorktreeError, snapshot};
+use crate::git::{Snapshot, What};
+use crate::{Worktree, WorktreeError};
 
 /// What a commit says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,7 @@ impl Worktree<'_> {
     /// # Errors
     /// [`WorktreeError::NothingToCommit`], [`WorktreeError::NoAuthor`], and those of files and objects.
     pub fn commit(&self, commit: &Commit) -> Result<String, WorktreeError> {
+        self.need_repository("committing")?;
         let text = commit.text(&self.record().id.to_string())?;
         let own = self.worktrees.signature();
         let (author, committer) = match &commit.author {
@@ -68,15 +70,16 @@ impl Worktree<'_> {
             None => own.map(|own| (own.clone(), own))?,
         };
         let repository = self.open()?;
-        let mut index = snapshot::index(&repository, snapshot::What::Untracked)?;
-        let tree = index.write_tree().trying("write the files as objects")?;
+        let scope = self.scope();
+        let mut snapshot = Snapshot::take(&scope, What::Untracked)?;
+        let tree = snapshot.tree()?;
         let tip = self.tip()?;
         let parent = tip.map(|oid| repository.find_commit(oid)).transpose().trying("read the branch")?;
         if self.tip_tree(&repository)? == tree {
             return Err(WorktreeError::NothingToCommit { id: self.record().id.clone() });
         }
         // Before the branch moves: whoever is interrupted between the two finds everything staged.
-        index.write().trying("write the index")?;
+        snapshot.write_index()?;
         let tree = repository.find_tree(tree).trying("read a tree")?;
         let parents: Vec<_> = parent.iter().collect();
         let id: Oid =

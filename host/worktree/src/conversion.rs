@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use git2::{Config, ConfigLevel, Repository};
 
 use crate::WorktreeError;
-use crate::checkout::{Listing, attribute_files};
+use crate::checkout::{self, Listing};
 
 /// How the files of a commit get into a worktree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,11 @@ pub(crate) struct Conversion {
 }
 
 impl Conversion {
+    /// Files are what they are in the repository.
+    pub(crate) fn none() -> Self {
+        Self { needed: false, has_filters: false }
+    }
+
     /// What the attributes of the commit, of the repository and of the user ask for.
     ///
     /// # Errors
@@ -35,10 +40,11 @@ impl Conversion {
                 _ => cfg!(windows),
             };
         let mut found = Found::default();
-        for content in attribute_files(repository, listing)? {
+        for content in checkout::attribute_files(repository, listing)? {
             found.read(&content);
         }
-        for path in other_files(repository, config.as_ref()) {
+        let info = repository.commondir().join("info").join("attributes");
+        for path in attribute_files(config.as_ref()).into_iter().chain([info]) {
             if let Ok(content) = fs::read(path) {
                 found.read(&content);
             }
@@ -57,15 +63,24 @@ impl Conversion {
     }
 }
 
-/// The files of attributes that are in no commit.
-fn other_files(repository: &Repository, config: Option<&Config>) -> Vec<PathBuf> {
-    let mut files = vec![repository.commondir().join("info").join("attributes")];
-    match config.and_then(|config| config.get_path("core.attributesFile").ok()) {
-        Some(path) => files.push(path),
-        None => files.extend(searched(ConfigLevel::XDG).map(|directory| directory.join("attributes"))),
-    }
-    files.extend(searched(ConfigLevel::System).map(|directory| directory.join("gitattributes")));
+/// The files of attributes of the system and of the user, the weakest first.
+pub(crate) fn attribute_files(config: Option<&Config>) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        searched(ConfigLevel::System).map(|directory| directory.join("gitattributes")).collect();
+    files.extend(of_user(config, "core.attributesFile", "attributes"));
     files
+}
+
+/// The files of the user that say what is ignored everywhere.
+pub(crate) fn ignore_files(config: Option<&Config>) -> Vec<PathBuf> {
+    of_user(config, "core.excludesFile", "ignore")
+}
+
+fn of_user(config: Option<&Config>, setting: &str, name: &str) -> Vec<PathBuf> {
+    match config.and_then(|config| config.get_path(setting).ok()) {
+        Some(path) => vec![path],
+        None => searched(ConfigLevel::XDG).map(|directory| directory.join(name)).collect(),
+    }
 }
 
 fn searched(level: ConfigLevel) -> impl Iterator<Item = PathBuf> {

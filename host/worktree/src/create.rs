@@ -11,11 +11,16 @@ use git2::build::CheckoutBuilder;
 use git2::{ErrorCode, ObjectType, Oid, Repository};
 use serde::{Deserialize, Serialize};
 
-use crate::checkout::{Kind, Listing, write_files, write_index};
+use crate::checkout::{Kind, Listing, Stat, write_files, write_index};
 use crate::conversion::Conversion;
 use crate::error::{At, Trying};
+use crate::place::index_entry;
 use crate::record::{Held, now_seconds};
-use crate::{Id, Progress, Record, State, Worktree, WorktreeError, Worktrees, administration, snapshot};
+use crate::sparse::{self, Cone, SKIP_WORKTREE};
+use crate::{
+    Id, Plain, PlainOrigin, Progress, Record, State, Worktree, WorktreeError, Worktrees, administration,
+    snapshot,
+};
 
 /// What a new worktree begins with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +31,14 @@ pub struct Create {
     pub include_uncommitted: bool,
     /// Whether files of the user's checkout that git does not know, and is not told to ignore, come along.
     pub include_untracked: bool,
+    /// The only directories that the worktree has, as `git sparse-checkout set` takes them; all, if none. Files
+    /// directly in the directories above them are there too. All other files stay as they are in commits.
+    #[serde(default)]
+    pub sparse: Vec<String>,
+    /// What it begins with where there is no repository; if nothing is said, none is made there. It counts for
+    /// nothing in a repository.
+    #[serde(default)]
+    pub plain: Option<Plain>,
 }
 
 impl Worktrees {
@@ -44,7 +57,12 @@ impl Worktrees {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Worktree<'_>, WorktreeError> {
         self.records.check_free(id)?;
-        let base = self.base(options)?;
+        let plain = self.plain_origin(options)?;
+        let base = match &plain {
+            Some(origin) => Some(self.plain_base(origin)?),
+            None => self.base(options)?,
+        };
+        Cone::of(&options.sparse)?;
         if options.base.is_some()
             && (options.include_uncommitted || options.include_untracked)
             && base != self.head()?
@@ -61,10 +79,15 @@ impl Worktrees {
             state: State::Creating,
             path,
             base: base.map(|oid| oid.to_string()),
-            base_name: options.base.clone().unwrap_or_else(|| "HEAD".to_owned()),
+            base_name: match &plain {
+                Some(origin) => origin.directory.display().to_string(),
+                None => options.base.clone().unwrap_or_else(|| "HEAD".to_owned()),
+            },
             start: None,
             created_seconds: now_seconds(),
-            notes: Vec::new(),
+            sparse: options.sparse.clone(),
+            notes: plain.iter().map(PlainOrigin::note).collect(),
+            plain,
         };
         let mut worktree = Worktree { worktrees: self, held: self.records.begin(record)? };
         match worktree.fill(base, options, progress) {
@@ -161,6 +184,9 @@ impl Worktree<'_> {
         if options.include_uncommitted || options.include_untracked {
             self.take_changes(options)?;
         }
+        if let Some(origin) = &self.held.record.plain {
+            self.finish_plain(origin)?;
+        }
         administration::unlock(&administration)?;
         self.held.record.state = State::Ready;
         self.held.save()
@@ -174,19 +200,25 @@ impl Worktree<'_> {
     ) -> Result<(), WorktreeError> {
         let repository = &self.worktrees.repository;
         let path = self.held.record.path.clone();
-        let listing = Listing::of(repository, tree)?;
-        let conversion = Conversion::of(repository, &listing)?;
+        let mut listing = Listing::of(repository, tree)?;
+        if let Some(cone) = Cone::of(&self.held.record.sparse)? {
+            let names = listing.directories.iter().map(|directory| crate::platform::name(directory));
+            cone.check(&names.collect())?;
+            sparse::allow(repository, self.held.directory())?;
+            cone.write(administration)?;
+            listing.leave_out(&cone);
+        }
+        let conversion = match &self.held.record.plain {
+            Some(_) => Conversion::none(),
+            None => Conversion::of(repository, &listing)?,
+        };
         if conversion.needed {
-            let worktree = Repository::open(administration).trying("open the worktree")?;
-            let mut builder = CheckoutBuilder::new();
-            builder.force().progress(|_, done, total| progress(Progress { done, total }));
-            let object = worktree.find_object(tree, Some(ObjectType::Tree)).trying("read the base")?;
-            worktree.checkout_tree(&object, Some(&mut builder)).trying("write the files")?;
+            write_converted(administration, tree, &listing, progress)?;
         } else {
             let stats = write_files(repository.path(), &listing, &path, progress)?;
             write_index(&listing, &stats, &administration.join("index"))?;
         }
-        let submodules = listing.entries.iter().filter(|entry| entry.kind == Kind::Submodule).count();
+        let submodules = listing.present().filter(|entry| entry.kind == Kind::Submodule).count();
         if submodules > 0 {
             self.held.record.notes.push(format!("the directories of its submodules are empty: {submodules}"));
         }
@@ -206,8 +238,7 @@ impl Worktree<'_> {
         let repository = &self.worktrees.repository;
         let Some(checkout) = repository.workdir() else { return Ok(()) };
         snapshot::copy_changes(repository, checkout, &self.held.record.path, options)?;
-        let worktree = self.open()?;
-        let tree = snapshot::tree(&worktree, snapshot::What::Untracked)?;
+        let tree = self.snapshot()?;
         let tree = repository.find_tree(tree).trying("read a tree")?;
         let parent =
             self.tip()?.map(|oid| repository.find_commit(oid)).transpose().trying("read the base")?;
@@ -225,6 +256,38 @@ impl Worktree<'_> {
         self.held.record.start = Some(start.to_string());
         Ok(())
     }
+}
+
+/// Has libgit2 write the files, which knows how their attributes have them written.
+fn write_converted(
+    administration: &Path,
+    tree: Oid,
+    listing: &Listing,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), WorktreeError> {
+    let worktree = Repository::open(administration).trying("open the worktree")?;
+    let mut builder = CheckoutBuilder::new();
+    builder.force().progress(|_, done, total| progress(Progress { done, total }));
+    if listing.is_partial() {
+        builder.disable_pathspec_match(true);
+        for entry in listing.present() {
+            builder.path(entry.path());
+        }
+    }
+    if !listing.is_partial() || listing.present().next().is_some() {
+        let object = worktree.find_object(tree, Some(ObjectType::Tree)).trying("read the base")?;
+        worktree.checkout_tree(&object, Some(&mut builder)).trying("write the files")?;
+    }
+    if listing.is_partial() {
+        let mut index = worktree.index().trying("read the index")?;
+        for entry in listing.entries.iter().filter(|entry| entry.is_left_out) {
+            let mut left_out = index_entry(&entry.path(), entry.kind.mode(), entry.oid, Stat::default());
+            left_out.flags_extended |= SKIP_WORKTREE;
+            index.add(&left_out).trying("write the index")?;
+        }
+        index.write().trying("write the index")?;
+    }
+    Ok(())
 }
 
 /// Removes a directory with all in it, also where a guest has taken permissions away.

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::Id;
+use crate::git::LookError;
 
 /// A worktree cannot be made, read, changed or removed. Nothing is left half done: what was begun is
 /// undone, or recorded so that [`Worktrees::collect`](crate::Worktrees::collect) finishes it.
@@ -123,6 +124,9 @@ pub enum WorktreeError {
         /// The cause.
         source: git2::Error,
     },
+    /// The files of a worktree cannot be compared or kept.
+    #[error("cannot read the files of the worktree")]
+    Look(#[source] LookError),
     /// A record of a worktree cannot be read.
     #[error("the record {} is damaged", .path.display())]
     Record {
@@ -131,6 +135,18 @@ pub enum WorktreeError {
         /// The cause.
         source: serde_json::Error,
     },
+}
+
+impl From<LookError> for WorktreeError {
+    fn from(source: LookError) -> Self {
+        match source {
+            LookError::InnerRepository { path } => Self::Unsupported {
+                what: format!("the repository {path} within the worktree"),
+                reason: "its files would not be saved; remove or rename its .git, or move it out".to_owned(),
+            },
+            source => Self::Look(source),
+        }
+    }
 }
 
 /// A file that both sides changed.

@@ -3,9 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use git2::Oid;
-
-use crate::error::{At, Trying};
+use crate::error::At;
 use crate::{Worktree, WorktreeError};
 
 impl Worktree<'_> {
@@ -16,16 +14,11 @@ impl Worktree<'_> {
     /// [`WorktreeError::NothingToCommit`] without a commit of the branch's own, and those of files and
     /// objects.
     pub fn bundle(&self, path: &Path) -> Result<(), WorktreeError> {
+        self.need_repository("bundling commits")?;
         let repository = &self.worktrees.repository;
         let nothing = || WorktreeError::NothingToCommit { id: self.record().id.clone() };
         let tip = self.tip()?.ok_or_else(nothing)?;
-        let base: Option<Oid> = self
-            .record()
-            .base
-            .as_ref()
-            .map(|base| base.parse())
-            .transpose()
-            .trying("read the worktree's base")?;
+        let base = self.record().base()?;
         if base == Some(tip) {
             return Err(nothing());
         }

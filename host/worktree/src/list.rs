@@ -86,7 +86,7 @@ impl Worktrees {
             Err(err) if err.code() == ErrorCode::NotFound => return Ok(0),
             pushed => pushed.map_err(failed)?,
         }
-        if let Some(base) = record.base.as_ref().and_then(|base| base.parse().ok()) {
+        if let Some(base) = record.base()? {
             walk.hide(base).map_err(failed)?;
         }
         Ok(walk.count())

@@ -7,7 +7,7 @@ use git2::{Commit, ErrorCode, MergeOptions, Oid, Repository, Tree};
 use serde::Serialize;
 
 use crate::error::Trying;
-use crate::{Worktree, WorktreeError, conflicts, snapshot, update};
+use crate::{Worktree, WorktreeError, conflicts, update};
 
 /// How commits get into a branch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -59,6 +59,7 @@ impl Worktree<'_> {
         /// A branch that moves more often while it is merged with is somebody's loop.
         const ATTEMPTS: u32 = 10;
 
+        self.need_repository("merging")?;
         self.check_committed()?;
         for _ in 1..ATTEMPTS {
             match self.try_merge(merge) {
@@ -120,7 +121,7 @@ impl Worktree<'_> {
     ) -> Result<(MergeKind, Oid), WorktreeError> {
         let repository = &self.worktrees.repository;
         let Some(ours) = ours else { return Ok((MergeKind::FastForward, theirs.id())) };
-        let is_within = |one: Oid, other: Oid| {
+        let is_within = |one: Oid, other: Oid| -> Result<bool, WorktreeError> {
             Ok(one == other || repository.graph_descendant_of(other, one).trying("compare the branches")?)
         };
         if is_within(theirs.id(), ours.id())? {
@@ -180,9 +181,7 @@ impl Worktree<'_> {
 
     /// Only commits are merged.
     fn check_committed(&self) -> Result<(), WorktreeError> {
-        let worktree = self.open()?;
-        let tree = snapshot::tree(&worktree, snapshot::What::Untracked)?;
-        if self.tip_tree(&worktree)? == tree {
+        if self.tip_tree(&self.worktrees.repository)? == self.snapshot()? {
             return Ok(());
         }
         Err(WorktreeError::HoldsWork {

@@ -8,12 +8,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use git2::Oid;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use crate::error::At;
+use crate::error::{At, Trying};
 use crate::lock::Lock;
-use crate::{Id, WorktreeError};
+use crate::{Id, PlainOrigin, WorktreeError};
 
 const DIRECTORY: &str = "sandpiper/worktrees";
 const RECORD: &str = "record.json";
@@ -51,8 +52,33 @@ pub struct Record {
     pub start: Option<String>,
     /// When it was made, in seconds of Unix time.
     pub created_seconds: u64,
+    /// The only directories that it has; all, if none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sparse: Vec<String>,
+    /// Where it comes from, if that is in no repository. Its base is a commit of a private one then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain: Option<PlainOrigin>,
     /// What a person should know about it: submodules that are empty, say.
     pub notes: Vec<String>,
+}
+
+impl Record {
+    /// The commit that it began with.
+    ///
+    /// # Errors
+    /// [`WorktreeError::Git`] if what is noted is no commit's name.
+    pub(crate) fn base(&self) -> Result<Option<Oid>, WorktreeError> {
+        commit(self.base.as_ref())
+    }
+
+    /// The same, with the user's changes that it began with.
+    pub(crate) fn beginning(&self) -> Result<Option<Oid>, WorktreeError> {
+        commit(self.start.as_ref().or(self.base.as_ref()))
+    }
+}
+
+fn commit(noted: Option<&String>) -> Result<Option<Oid>, WorktreeError> {
+    noted.map(|name| name.parse()).transpose().trying("read what the worktree began with")
 }
 
 /// Seconds since 1970.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::create::remove_directory;
 use crate::error::Trying;
 use crate::record::{Held, now_seconds};
-use crate::{Id, State, Worktree, WorktreeError, Worktrees, administration, snapshot};
+use crate::{Id, State, Worktree, WorktreeError, Worktrees, administration};
 
 pub(crate) const TRASH: &str = "refs/sandpiper/trash/";
 
@@ -73,10 +73,8 @@ impl Worktree<'_> {
             }
         }
         if self.git_directory().is_dir() && self.path().is_dir() {
-            let worktree = self.open()?;
             let tip = self.tip_tree(repository)?;
-            let everything = snapshot::tree(&worktree, snapshot::What::Everything)?;
-            let untracked = snapshot::tree(&worktree, snapshot::What::Untracked)?;
+            let (untracked, everything) = self.snapshot_with_ignored()?;
             let start = self.start_tree()?;
             if untracked != tip && (untracked != start || work.is_apart) {
                 work.held.push("changes that are not committed".to_owned());
@@ -106,6 +104,12 @@ impl Worktree<'_> {
             |source| WorktreeError::Git { action: "look for the branch's commits elsewhere", source };
         let mut walk = repository.revwalk().map_err(failed)?;
         walk.push(tip).map_err(failed)?;
+        if self.record().plain.is_some()
+            && let Some(base) = self.record().base()?
+        {
+            // What it began with is the user's.
+            walk.hide(base).map_err(failed)?;
+        }
         let own = self.record().id.branch_ref();
         for reference in repository.references().map_err(failed)? {
             let reference = reference.map_err(failed)?;

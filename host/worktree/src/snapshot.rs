@@ -2,70 +2,42 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use git2::{Index, IndexAddOption, Oid, Repository, Status, StatusOptions};
-use sandpiper_core::is_git_directory_name;
+use git2::{Oid, Repository};
 
-use crate::error::{At, Trying};
-use crate::{Create, WorktreeError};
+use crate::error::At;
+use crate::git::{self, Change, Scope, Snapshot, State, Untracked, What};
+use crate::sparse::Cone;
+use crate::{Create, Worktree, WorktreeError};
 
-/// Which of the files that git does not track are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum What {
-    /// Those that it is not told to ignore.
-    Untracked,
-    /// All.
-    Everything,
-}
-
-/// Writes the worktree's files as objects. The index in its git directory stays as it is.
-pub(crate) fn tree(worktree: &Repository, what: What) -> Result<Oid, WorktreeError> {
-    index(worktree, what)?.write_tree().trying("write the files as objects")
-}
-
-/// The index as it is when all files are added.
-///
-/// # Errors
-/// [`WorktreeError::Unsupported`] for a repository within the worktree, of which git would note a commit
-/// and no file.
-pub(crate) fn index(worktree: &Repository, what: What) -> Result<Index, WorktreeError> {
-    if let Some(found) = worktree.workdir().map(inner_repository).transpose()?.flatten() {
-        return Err(WorktreeError::Unsupported {
-            what: format!("the repository {} within the worktree", found.display()),
-            reason: "its files would not be saved; remove or rename its .git, or move it out".to_owned(),
-        });
+impl Worktree<'_> {
+    /// Writes the worktree's files, without those that git is told to ignore, as objects. The index in its
+    /// git directory stays as it is.
+    ///
+    /// # Errors
+    /// [`WorktreeError::Unsupported`] for a repository within the worktree, [`WorktreeError::Look`] for what else
+    /// cannot be kept.
+    pub(crate) fn snapshot(&self) -> Result<Oid, WorktreeError> {
+        Ok(Snapshot::take(&self.scope(), What::Untracked)?.tree()?)
     }
-    let mut index = worktree.index().trying("read the index")?;
-    index.read(true).trying("read the index")?;
-    let flags = match what {
-        What::Untracked => IndexAddOption::DEFAULT,
-        What::Everything => IndexAddOption::FORCE,
-    };
-    index.add_all(["*"], flags, None).trying("add the files")?;
-    Ok(index)
-}
 
-/// The first entry below the root's that is git's directory for some file system.
-fn inner_repository(root: &Path) -> Result<Option<PathBuf>, WorktreeError> {
-    let mut directories = vec![root.to_owned()];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(&directory).at("list", &directory)? {
-            let entry = entry.at("list", &directory)?;
-            let name = entry.file_name();
-            if is_git_directory_name(name.as_encoded_bytes()) {
-                if directory == root && name == ".git" && entry.file_type().is_ok_and(|kind| kind.is_file()) {
-                    continue;
-                }
-                let found = entry.path();
-                return Ok(Some(found.strip_prefix(root).unwrap_or(&found).to_owned()));
-            }
-            if entry.file_type().at("read", &directory)?.is_dir() {
-                directories.push(entry.path());
-            }
+    /// The same, and a second tree of all files.
+    pub(crate) fn snapshot_with_ignored(&self) -> Result<(Oid, Oid), WorktreeError> {
+        let scope = self.scope();
+        let mut snapshot = Snapshot::take(&scope, What::Everything)?;
+        Ok((snapshot.tree()?, snapshot.whole_tree()?))
+    }
+
+    /// Where the worktree's files and its git directory are.
+    pub(crate) fn scope(&self) -> Scope {
+        Scope {
+            git_directory: self.git_directory(),
+            work_tree: self.path().to_owned(),
+            branch: self.record().id.branch_ref(),
+            guest_path: String::new(),
         }
     }
-    Ok(None)
 }
 
 /// Copies what is changed in the user's checkout into a worktree of the same commit.
@@ -75,27 +47,32 @@ pub(crate) fn copy_changes(
     target: &Path,
     options: &Create,
 ) -> Result<(), WorktreeError> {
-    let mut selected = StatusOptions::new();
-    selected
-        .include_untracked(options.include_untracked)
-        .recurse_untracked_dirs(true)
-        .include_ignored(false)
-        .exclude_submodules(true)
-        .update_index(false);
-    let statuses = repository.statuses(Some(&mut selected)).trying("read the checkout's changes")?;
+    let scope = scope_of(repository, checkout);
+    let cone = Cone::of(&options.sparse)?;
+    let untracked = if options.include_untracked { Untracked::All } else { Untracked::No };
     let mut copied = Vec::new();
-    for entry in &statuses {
-        let status = entry.status();
-        let untracked = status.contains(Status::WT_NEW);
-        if untracked && !options.include_untracked || !untracked && !options.include_uncommitted {
+    for entry in git::status(&scope, untracked)?.entries {
+        if cone.as_ref().is_some_and(|cone| !cone.has(&entry.path)) {
             continue;
         }
-        let path = crate::platform::path(entry.path_bytes());
-        if entry.path_bytes().ends_with(b"/") {
-            return Err(WorktreeError::Unsupported {
-                what: format!("the repository {} within the checkout", path.display()),
-                reason: "its files cannot come along; ignore it, or leave untracked files out".to_owned(),
-            });
+        let path = crate::platform::path(&entry.path);
+        match &entry.state {
+            State::Untracked if entry.path.ends_with(b"/") => {
+                return Err(WorktreeError::Unsupported {
+                    what: format!("the repository {} within the checkout", path.display()),
+                    reason: "its files cannot come along; ignore it, or leave untracked files out".to_owned(),
+                });
+            }
+            State::Ignored => continue,
+            State::Changed(_) | State::Conflict(_) if !options.include_uncommitted => continue,
+            State::Changed(changed) => {
+                let before =
+                    changed.path_before.as_deref().filter(|_| changed.staged == Some(Change::Renamed));
+                if let Some(before) = before {
+                    remove_file(&target.join(crate::platform::path(before)))?;
+                }
+            }
+            State::Untracked | State::Conflict(_) => {}
         }
         remove_file(&target.join(&path))?;
         copied.push(path);
@@ -104,6 +81,16 @@ pub(crate) fn copy_changes(
         copy(&checkout.join(&path), target, &path)?;
     }
     Ok(())
+}
+
+/// A repository with its own checkout.
+pub(crate) fn scope_of(repository: &Repository, checkout: &Path) -> Scope {
+    Scope {
+        git_directory: repository.path().to_owned(),
+        work_tree: checkout.to_owned(),
+        branch: String::new(),
+        guest_path: String::new(),
+    }
 }
 
 /// Removes a file, which may be gone already.

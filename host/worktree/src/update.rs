@@ -1,17 +1,19 @@
 //! Moving a branch, with the checkout that it may be checked out in.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use git2::{AttrCheckFlags, Delta, ErrorCode, Oid, Repository, Status, StatusOptions, Tree};
+use git2::{AttrCheckFlags, Delta, ErrorCode, Oid, Repository, Tree};
 
 use crate::WorktreeError;
 use crate::error::{At, Trying};
+use crate::git::{Step, obstacles};
 use crate::pending::Pending;
 use crate::place::Placing;
+use crate::snapshot::scope_of;
 
 /// How long another git command may hold the index.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -77,11 +79,18 @@ fn update_checkout(repository: &Repository, moved: &Move<'_>, scratch: &Path) ->
     let tree = |oid| repository.find_commit(oid).and_then(|commit| commit.tree()).trying("read a commit");
     let (before, after) = (before.map(tree).transpose()?, tree(after)?);
     let (written, deleted) = changed_paths(repository, before.as_ref(), &after)?;
-    let changed = written.iter().chain(&deleted).map(|path| crate::platform::name(path)).collect();
+    let changed: BTreeSet<Vec<u8>> =
+        written.iter().chain(&deleted).map(|path| crate::platform::name(path)).collect();
     check_filters(repository, &written)?;
     let placing = Placing::stage(repository, after.id(), written, deleted, scratch)?;
     let lock = IndexLock::take(repository)?;
-    check_clean(repository, &changed, before.as_ref(), &after)?;
+    let scope = scope_of(repository, repository.workdir().unwrap_or(repository.path()));
+    let step = Step { before: before.map(|tree| tree.id()), after: after.id() };
+    let obstacles = obstacles(&scope, step, &changed)?;
+    if !obstacles.is_empty() {
+        let shown = obstacles.iter().map(|path| String::from_utf8_lossy(path).into_owned());
+        return Err(WorktreeError::Dirty { paths: shown.collect() });
+    }
     placing.place()?;
     lock.replace_by(&placing.index()?)
 }
@@ -164,69 +173,6 @@ fn changed_paths(
         }
     }
     Ok((written, deleted))
-}
-
-/// A file that is already as it is to be, because an earlier attempt was interrupted, is no obstacle.
-fn check_clean(
-    repository: &Repository,
-    changed: &HashSet<Vec<u8>>,
-    before: Option<&Tree<'_>>,
-    after: &Tree<'_>,
-) -> Result<(), WorktreeError> {
-    let mut options = StatusOptions::new();
-    options.include_untracked(true).recurse_untracked_dirs(true).include_ignored(false).update_index(false);
-    // Others are nobody's business here, and may be changing.
-    options.disable_pathspec_match(true);
-    for path in changed {
-        options.pathspec(path.as_slice());
-    }
-    let statuses = repository.statuses(Some(&mut options)).trying("read the checkout's changes")?;
-    let mut paths = Vec::new();
-    for entry in &statuses {
-        let path = entry.path_bytes();
-        let is_obstacle = changed.contains(path) && !is_as_in(repository, after, path)?;
-        if entry.status() != Status::CURRENT && is_obstacle {
-            paths.push(String::from_utf8_lossy(path).into_owned());
-        }
-    }
-    // Files that git is told to ignore are in no status.
-    for path in changed {
-        let file = crate::platform::path(path);
-        let is_new = before.is_none_or(|before| before.get_path(&file).is_err());
-        let shown = String::from_utf8_lossy(path).into_owned();
-        if is_new
-            && is_there(repository, &file)
-            && !is_as_in(repository, after, path)?
-            && !paths.contains(&shown)
-        {
-            paths.push(shown);
-        }
-    }
-    if paths.is_empty() { Ok(()) } else { Err(WorktreeError::Dirty { paths }) }
-}
-
-fn is_there(repository: &Repository, path: &Path) -> bool {
-    let file = repository.workdir().and_then(|checkout| fs::symlink_metadata(checkout.join(path)).ok());
-    file.is_some_and(|metadata| !metadata.is_dir())
-}
-
-/// Whether the checkout's file has the content of a tree's, or both have none.
-fn is_as_in(repository: &Repository, tree: &Tree<'_>, path: &[u8]) -> Result<bool, WorktreeError> {
-    let path = crate::platform::path(path);
-    let wanted = match tree.get_path(&path) {
-        Ok(entry) => Some(entry.id()),
-        Err(err) if err.code() == ErrorCode::NotFound => None,
-        Err(source) => return Err(WorktreeError::Git { action: "read a tree", source }),
-    };
-    let Some(checkout) = repository.workdir() else { return Ok(false) };
-    let there = match fs::symlink_metadata(checkout.join(&path)) {
-        Ok(metadata) if metadata.is_file() => {
-            Some(repository.blob_path(&checkout.join(&path)).trying("write an object")?)
-        }
-        Ok(_) => return Ok(false),
-        Err(_) => None,
-    };
-    Ok(wanted == there)
 }
 
 /// Files with a filter would be written as they are in the repository, because no filter is run.

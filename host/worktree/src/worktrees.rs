@@ -6,7 +6,7 @@ use git2::{ErrorClass, ErrorCode, Oid, Repository, Signature, Time};
 
 use crate::error::{At, Trying};
 use crate::record::{Held, Records};
-use crate::{Id, Record, WorktreeError, administration};
+use crate::{Create, Id, Record, WorktreeError, administration, plain};
 
 /// The worktrees that sandpiper makes of a repository.
 pub struct Worktrees {
@@ -14,11 +14,14 @@ pub struct Worktrees {
     pub(crate) records: Records,
     /// The directory in which the directories of worktrees are.
     pub(crate) root: PathBuf,
+    /// The user's directory, if it is in no repository.
+    pub(crate) plain: Option<PathBuf>,
 }
 
 impl Worktrees {
     /// Those of the repository that the directory `start` is in. New ones are made below `root`, which
-    /// need not be there yet.
+    /// need not be there yet. Where there is no repository, those of the nearest directory of which there are
+    /// any.
     ///
     /// # Errors
     /// [`WorktreeError::NoRepository`]; [`WorktreeError::Unsupported`] for repositories whose objects are
@@ -27,10 +30,43 @@ impl Worktrees {
         // What is read was checked by zlib, and by its name when it was written; as git, which does not hash
         // what it checks out either.
         git2::opts::strict_hash_verification(false);
-        let repository = Repository::discover(start).map_err(|source| unopened(start, source))?;
-        let common = repository.commondir().canonicalize().at("open", repository.commondir())?;
         let root = std::path::absolute(root).at("find", root)?;
-        let resolved = resolve_existing(&root);
+        match Repository::discover(start) {
+            Ok(repository) => Self::of_repository(repository, &root),
+            Err(source) if source.code() == ErrorCode::NotFound => {
+                let start_directory = start.canonicalize().at("open", start)?;
+                let is_known = |directory: &&Path| {
+                    plain::repository_path(&root.join(repository_name(directory))).join("HEAD").exists()
+                };
+                match start_directory.ancestors().find(is_known) {
+                    Some(directory) => Self::of_directory(directory, &root),
+                    None => Err(WorktreeError::NoRepository { path: start.to_owned() }),
+                }
+            }
+            Err(source) => Err(WorktreeError::Git { action: "open the repository", source }),
+        }
+    }
+
+    /// Opens them to make one: where there is no repository and `options` say what it is to begin with then
+    /// ([`Create::plain`]), those of the directory `start` itself.
+    ///
+    /// # Errors
+    /// As [`Worktrees::open`].
+    pub fn open_to_create(start: &Path, root: &Path, options: &Create) -> Result<Self, WorktreeError> {
+        let is_in_none =
+            || matches!(Repository::discover(start), Err(err) if err.code() == ErrorCode::NotFound);
+        if options.plain.is_none() || !is_in_none() {
+            return Self::open(start, root);
+        }
+        let directory = start.canonicalize().at("open", start)?;
+        let root = std::path::absolute(root).at("find", root)?;
+        plain::make(&plain::repository_path(&root.join(repository_name(&directory))))?;
+        Self::of_directory(&directory, &root)
+    }
+
+    fn of_repository(repository: Repository, root: &Path) -> Result<Self, WorktreeError> {
+        let common = repository.commondir().canonicalize().at("open", repository.commondir())?;
+        let resolved = resolve_existing(root);
         let checkout =
             repository.workdir().map(|path| path.canonicalize().unwrap_or_else(|_| path.to_owned()));
         if checkout.is_some_and(|checkout| resolved.starts_with(checkout)) || resolved.starts_with(&common) {
@@ -39,7 +75,15 @@ impl Worktrees {
                 reason: "it is within the repository; choose a directory outside".to_owned(),
             });
         }
-        Ok(Self { records: Records::of(&common), root: root.join(repository_name(&common)), repository })
+        let root = root.join(repository_name(&common));
+        Ok(Self { records: Records::of(&common), root, plain: None, repository })
+    }
+
+    fn of_directory(directory: &Path, root: &Path) -> Result<Self, WorktreeError> {
+        let root = root.join(repository_name(directory));
+        let repository = plain::open(&plain::repository_path(&root), directory)?;
+        let records = Records::of(repository.commondir());
+        Ok(Self { records, root, plain: Some(directory.to_owned()), repository })
     }
 
     /// Takes a worktree for this process, by its id or its branch's name.
@@ -67,7 +111,7 @@ impl Worktrees {
         self.repository.commondir()
     }
 
-    /// The user's checkout; none of a bare repository.
+    /// The user's checkout, or directory; none of a bare repository.
     pub fn checkout(&self) -> Option<&Path> {
         self.repository.workdir()
     }
@@ -166,13 +210,6 @@ impl Drop for RunLock {
     fn drop(&mut self) {
         // What is left is found by `repair`.
         let _ = administration::unlock(&self.administration);
-    }
-}
-
-fn unopened(start: &Path, source: git2::Error) -> WorktreeError {
-    match source.code() {
-        ErrorCode::NotFound => WorktreeError::NoRepository { path: start.to_owned() },
-        _ => WorktreeError::Git { action: "open the repository", source },
     }
 }
 

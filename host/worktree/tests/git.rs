@@ -4,6 +4,8 @@
 
 #[path = "git/changing.rs"]
 mod changing;
+#[path = "git/edits.rs"]
+mod edits;
 #[path = "git/harness.rs"]
 mod harness;
 #[path = "git/random.rs"]

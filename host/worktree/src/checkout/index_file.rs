@@ -1,4 +1,4 @@
-//! The bytes of a git index, version 2, with the extension TREE: gitformat-index(5).
+//! The bytes of a git index, version 2 or 3, with the extension TREE: gitformat-index(5).
 //!
 //! It is written here and not by libgit2, which would drop the extension while entries get their stat
 //! data, and then the first `git status` reads all trees.
@@ -8,6 +8,7 @@ use std::fs::Metadata;
 use sha1::{Digest, Sha1};
 
 use super::listing::{Entry, Listing};
+use crate::sparse::SKIP_WORKTREE;
 
 /// What an index notes about a file, so that it need not be read to know that it is unchanged.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,10 +62,12 @@ impl Stat {
 /// The index of a listing's files.
 pub(super) fn encode(listing: &Listing, stats: &[Stat]) -> Vec<u8> {
     const VERSION: u32 = 2;
+    /// The one with entries that have more flags.
+    const VERSION_WITH_FLAGS: u32 = 3;
 
     let mut bytes = Vec::with_capacity(listing.entries.iter().map(|entry| entry.name.len() + 72).sum());
     bytes.extend_from_slice(b"DIRC");
-    put(&mut bytes, VERSION);
+    put(&mut bytes, if listing.is_partial() { VERSION_WITH_FLAGS } else { VERSION });
     put(&mut bytes, count(listing.entries.len()));
     for (entry, stat) in listing.entries.iter().zip(stats) {
         put_entry(&mut bytes, entry, stat);
@@ -88,6 +91,8 @@ fn put_entry(bytes: &mut Vec<u8>, entry: &Entry, stat: &Stat) {
     /// The name's length where it fits in 12 bits; readers look for the NUL else.
     const MAX_LENGTH: usize = 0xFFF;
     const ALIGNMENT: usize = 8;
+    /// Two more bytes of flags follow.
+    const HAS_FLAGS: u16 = 1 << 14;
 
     let start = bytes.len();
     for field in [
@@ -106,7 +111,12 @@ fn put_entry(bytes: &mut Vec<u8>, entry: &Entry, stat: &Stat) {
     }
     bytes.extend_from_slice(entry.oid.as_bytes());
     let length = u16::try_from(entry.name.len().min(MAX_LENGTH)).unwrap_or_default();
-    bytes.extend_from_slice(&length.to_be_bytes());
+    if entry.is_left_out {
+        bytes.extend_from_slice(&(length | HAS_FLAGS).to_be_bytes());
+        bytes.extend_from_slice(&SKIP_WORKTREE.to_be_bytes());
+    } else {
+        bytes.extend_from_slice(&length.to_be_bytes());
+    }
     bytes.extend_from_slice(&entry.name);
     // One to eight NULs: the name ends with one, and the entry at a multiple of eight.
     let length = bytes.len() - start;

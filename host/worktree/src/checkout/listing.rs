@@ -7,6 +7,7 @@ use sandpiper_core::is_git_directory_name;
 
 use crate::WorktreeError;
 use crate::error::Trying;
+use crate::sparse::Cone;
 
 /// Directories within directories; a tree that is deeper was not made by people.
 const MAX_DEPTH: usize = 4096;
@@ -50,6 +51,8 @@ pub(crate) struct Entry {
     pub(crate) name: Vec<u8>,
     pub(crate) kind: Kind,
     pub(crate) oid: Oid,
+    /// It is in the index and not in the worktree.
+    pub(crate) is_left_out: bool,
 }
 
 impl Entry {
@@ -91,6 +94,24 @@ impl Listing {
         Ok(listing)
     }
 
+    /// Leaves out what is not in a cone: of a commit that is no file of the worktree.
+    pub(crate) fn leave_out(&mut self, cone: &Cone) {
+        for entry in &mut self.entries {
+            entry.is_left_out = !cone.has(&entry.name);
+        }
+        self.directories.retain(|directory| cone.has_directory(&crate::platform::name(directory)));
+    }
+
+    /// The files that the worktree has.
+    pub(crate) fn present(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| !entry.is_left_out)
+    }
+
+    /// Whether some files are left out.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.entries.iter().any(|entry| entry.is_left_out)
+    }
+
     fn add(
         &mut self,
         repository: &Repository,
@@ -122,7 +143,8 @@ impl Listing {
             } else {
                 let kind = Kind::of(entry.filemode_raw())
                     .ok_or_else(|| refused(prefix, "its mode is that of no file"))?;
-                self.entries.push(Entry { name: prefix.clone(), kind, oid: entry.id() });
+                let (name, oid) = (prefix.clone(), entry.id());
+                self.entries.push(Entry { name, kind, oid, is_left_out: false });
             }
             prefix.truncate(length);
         }

@@ -131,6 +131,10 @@ impl Work<'_> {
             let mut stats = Vec::with_capacity(batch.len());
             for entry in batch {
                 let path = self.root.join(entry.path());
+                if entry.is_left_out {
+                    stats.push(Stat::default());
+                    continue;
+                }
                 stats.push(match entry.kind {
                     Kind::File | Kind::Executable => {
                         let blob = objects.read(entry.oid).trying("read a file's content")?;

@@ -29,6 +29,8 @@ type Assignments = Vec<(Vec<u8>, Option<State>)>;
 #[derive(Debug)]
 pub(super) struct AttributeFiles {
     tree: Rc<WorkTree>,
+    /// Those of the system and of the user, weaker than those of the tree.
+    general: Vec<Line>,
     /// `info/attributes` of the repository, stronger than those of the tree.
     shared: Vec<Line>,
     by_directory: RefCell<HashMap<Vec<u8>, Rc<Vec<Line>>>>,
@@ -47,9 +49,11 @@ enum Target {
 }
 
 impl AttributeFiles {
-    /// Takes the content of `info/attributes`.
-    pub(super) fn new(tree: Rc<WorkTree>, shared: &[u8]) -> Self {
-        Self { tree, shared: lines(shared), by_directory: RefCell::default() }
+    /// Takes the contents of the files of the system and of the user, the weakest first, and of
+    /// `info/attributes`.
+    pub(super) fn new(tree: Rc<WorkTree>, general: &[Vec<u8>], info: &[u8]) -> Self {
+        let general = general.iter().flat_map(|text| lines(text)).collect();
+        Self { tree, general, shared: lines(info), by_directory: RefCell::default() }
     }
 
     /// The attributes of a path.
@@ -60,12 +64,13 @@ impl AttributeFiles {
         }
         let mut macros: HashMap<&[u8], &Assignments> = HashMap::new();
         let root = files.first().map(|(_, lines)| Rc::clone(lines)).unwrap_or_default();
-        for line in root.iter().chain(&self.shared) {
+        for line in self.general.iter().chain(root.iter()).chain(&self.shared) {
             if let Target::Macro(name) = &line.target {
                 macros.insert(name, &line.states);
             }
         }
         let mut found = Attributes::new();
+        apply(&self.general, path, &macros, &mut found);
         for (from, lines) in &files {
             apply(lines, path.get(*from..).unwrap_or_default(), &macros, &mut found);
         }

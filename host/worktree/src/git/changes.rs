@@ -241,18 +241,6 @@ fn against(
     Ok(deltas)
 }
 
-/// A file that no index knows, as if it were added.
-pub(super) fn untracked(session: &Session<'_>, path: &[u8]) -> Result<Option<Delta>> {
-    Ok(match session.tree.stat(path)? {
-        Some(stat) if matches!(stat.kind, Kind::File { .. } | Kind::Link) => {
-            let mut side = Side::file(path, session.mode_of(stat.kind, None));
-            side.id = Some(side.id(session)?);
-            Some(Delta::new(None, Some(side)))
-        }
-        _ => None,
-    })
-}
-
 /// Walks two trees together and skips what both share.
 fn compare_trees(
     session: &Session<'_>,

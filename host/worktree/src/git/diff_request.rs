@@ -104,6 +104,7 @@ impl DiffRequest {
             Argument::Long("renames") => self.renames = Some(RENAME_PERCENT),
             Argument::Long("no-renames") => self.renames = None,
             Argument::Short('a') | Argument::Long("text") => self.options.all_text = true,
+            Argument::Long("binary") => (self.options.binary, self.patch) = (true, true),
             Argument::Long("full-index") => self.options.full_index = true,
             Argument::Long("quiet") => self.quiet = true,
             Argument::Long("exit-code") => self.exit_code = true,

@@ -6,6 +6,10 @@ use super::hunks::{Whitespace, hunks};
 use super::quote::{quoted, quoted_after};
 use super::session::Session;
 use super::similarity::is_binary;
+use git2::{DiffLineType, DiffOptions, Patch};
+
+/// The type of a file in its mode.
+const FILE_KIND: u32 = 0o100_000;
 
 /// How a patch is printed.
 #[derive(Clone, Copy, Debug)]
@@ -16,11 +20,19 @@ pub(super) struct PatchOptions {
     pub(super) full_index: bool,
     /// Nothing is taken for binary (`-a`).
     pub(super) all_text: bool,
+    /// Binary contents are told in full, as `git apply` takes them (`--binary`).
+    pub(super) binary: bool,
 }
 
 impl Default for PatchOptions {
     fn default() -> Self {
-        Self { context_lines: 3, whitespace: Whitespace::Counts, full_index: false, all_text: false }
+        Self {
+            context_lines: 3,
+            whitespace: Whitespace::Counts,
+            full_index: false,
+            all_text: false,
+            binary: false,
+        }
     }
 }
 
@@ -71,18 +83,6 @@ fn one(session: &Session<'_>, delta: &Delta, options: PatchOptions, out: &mut Ve
         }
     }
     let (old_id, new_id) = (id_of(session, old)?, id_of(session, new)?);
-    if old_id != new_id {
-        let id = |id| -> Result<String> {
-            if options.full_index { Ok(format!("{id}")) } else { session.abbreviate(id) }
-        };
-        header.extend_from_slice(format!("index {}..{}", id(old_id)?, id(new_id)?).as_bytes());
-        if let (Some(old), Some(new)) = (old, new)
-            && old.mode == new.mode
-        {
-            header.extend_from_slice(format!(" {:06o}", old.mode).as_bytes());
-        }
-        header.push(b'\n');
-    }
     if old_id == new_id {
         if must_show {
             out.extend_from_slice(&header);
@@ -90,11 +90,25 @@ fn one(session: &Session<'_>, delta: &Delta, options: PatchOptions, out: &mut Ve
         return Ok(());
     }
     let (old_text, new_text) = (content_of(session, old)?, content_of(session, new)?);
+    let is_binary = is_binary_change(session, delta, (&old_text, &new_text))?;
+    let in_full = options.full_index || options.binary && is_binary;
+    let id = |id| -> Result<String> { if in_full { Ok(format!("{id}")) } else { session.abbreviate(id) } };
+    header.extend_from_slice(format!("index {}..{}", id(old_id)?, id(new_id)?).as_bytes());
+    if let (Some(old), Some(new)) = (old, new)
+        && old.mode == new.mode
+    {
+        header.extend_from_slice(format!(" {:06o}", old.mode).as_bytes());
+    }
+    header.push(b'\n');
     let null = b"/dev/null".to_vec();
     let a_label = if old.is_some() { a_name } else { null.clone() };
     let b_label = if new.is_some() { b_name } else { null };
-    if !options.all_text && is_binary_change(session, delta, (&old_text, &new_text))? {
+    if is_binary && !options.all_text {
         out.extend_from_slice(&header);
+        if options.binary {
+            out.extend_from_slice(&binary_patch(&old_text, &new_text)?);
+            return Ok(());
+        }
         out.extend_from_slice(
             &[b"Binary files ".as_slice(), &a_label, b" and ", &b_label, b" differ\n"].concat(),
         );
@@ -128,6 +142,21 @@ fn one(session: &Session<'_>, delta: &Delta, options: PatchOptions, out: &mut Ve
     Ok(())
 }
 
+/// Both directions of a change of binary content, each in full or as what differs, whichever is shorter.
+fn binary_patch(old: &[u8], new: &[u8]) -> Result<Vec<u8>> {
+    let mut options = DiffOptions::new();
+    options.show_binary(true).force_binary(true);
+    let mut patch = Patch::from_buffers(old, None, new, None, Some(&mut options))?;
+    let mut out = Vec::new();
+    patch.print(&mut |_, _, line| {
+        if line.origin_value() == DiffLineType::Binary {
+            out.extend_from_slice(line.content());
+        }
+        true
+    })?;
+    Ok(out)
+}
+
 /// Tells whether a change is shown without its text.
 pub(super) fn is_binary_change(
     session: &Session<'_>,
@@ -136,11 +165,19 @@ pub(super) fn is_binary_change(
 ) -> Result<bool> {
     let mut binary = false;
     for (side, content) in [(&delta.old, old), (&delta.new, new)] {
-        let Some(side) = side else { continue };
-        let by_attribute = session.is_text_by_attribute(&side.path)?;
-        binary |= by_attribute.map_or_else(|| is_binary(content), |text| !text);
+        if let Some(side) = side {
+            binary |= is_binary_side(session, side, content)?;
+        }
     }
     Ok(binary)
+}
+
+/// Tells whether a content counts as binary, by the attribute `diff` or by a look at it.
+pub(super) fn is_binary_side(session: &Session<'_>, side: &Side, content: &[u8]) -> Result<bool> {
+    // Attributes are of files, not of links.
+    let by_attribute =
+        if side.kind() == FILE_KIND { session.is_text_by_attribute(&side.path)? } else { None };
+    Ok(by_attribute.map_or_else(|| is_binary(content), |text| !text))
 }
 
 pub(super) fn id_of(session: &Session<'_>, side: Option<&Side>) -> Result<git2::Oid> {

@@ -3,6 +3,7 @@
 
 use super::changes::{Change, Delta, Side};
 use super::failure::Result;
+use super::patch::is_binary_side;
 use super::session::Session;
 use super::similarity::{MAX_SCORE, Pieces, sizes_differ_too_much};
 use super::work_tree::split;
@@ -165,7 +166,9 @@ impl<'s, 'a> Search<'s, 'a> {
         if let Some(pieces) = candidate.pieces.get() {
             return Ok(pieces);
         }
-        let pieces = Pieces::of(&candidate.side.content(self.session)?);
+        let content = candidate.side.content(self.session)?;
+        let text = !is_binary_side(self.session, &candidate.side, &content)?;
+        let pieces = Pieces::of(&content, text);
         Ok(candidate.pieces.get_or_init(|| pieces))
     }
 

@@ -1,15 +1,16 @@
 //! What one command works with: the repository, opened from the git directory that the host knows
 //! (never through the `.git` file that the guest can write), the working tree and the settings.
 
-use super::attributes::{AttributeFiles, State};
+use super::attributes::AttributeFiles;
 use super::failure::{Failure, Result};
 use super::ignore::Ignores;
-use super::line_ends::{AutoCrlf, LineEnds};
+use super::line_ends::AutoCrlf;
 use super::path;
 use super::quote::Unusual;
 use super::staging::Staging;
-use super::work_tree::{EXECUTABLE, FILE, GITLINK, Kind, LINK, MAX_FILE_BYTES, Stat, WorkTree, too_large};
+use super::work_tree::{EXECUTABLE, FILE, GITLINK, Kind, LINK, Stat, WorkTree};
 use super::{Allowance, Scope};
+use crate::conversion;
 use git2::{Commit, Config, IndexEntry, ObjectType, Odb, Oid, Repository, RepositoryOpenFlags, Tree};
 use std::cell::OnceCell;
 use std::ffi::OsStr;
@@ -25,21 +26,39 @@ const MAX_SHARED_FILE_BYTES: u64 = 1024 * 1024;
 const BLOCK_BYTES: u64 = 4096;
 /// The exit code of a command that was given up, as of one that Ctrl-C ended.
 const CANCELLED: u8 = 130;
+/// The largest file that is read for a guest: both sides of a diff are held in memory, several times over.
+const GUEST_FILE_BYTES: u64 = 64 * 1024 * 1024;
+/// The same for the host's own commands: git takes larger ones for binary (`core.bigFileThreshold`).
+const HOST_FILE_BYTES: u64 = 512 * 1024 * 1024;
+
+/// Who a session works for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// What it does to the host is bounded more tightly.
+    Guest,
+    /// Whatever the working tree holds has to be told and kept.
+    Host,
+}
 
 /// What one command works with.
+#[expect(clippy::struct_excessive_bools, reason = "settings that git has as such")]
 pub(super) struct Session<'a> {
     pub(super) scope: &'a Scope,
     pub(super) repository: Repository,
     pub(super) tree: Rc<WorkTree>,
     pub(super) ignores: Ignores,
-    attributes: AttributeFiles,
+    pub(super) attributes: AttributeFiles,
     pub(super) config: Config,
     /// The directory of the command with a slash at its end, or nothing for the root.
     pub(super) prefix: Vec<u8>,
     pub(super) unusual: Unusual,
+    pub(super) caller: Caller,
     trusts_modes: bool,
-    auto_crlf: AutoCrlf,
-    core_eol_crlf: bool,
+    has_links: bool,
+    /// `core.sparseCheckout`: files that are there count, whatever the index says of their absence.
+    is_sparse: bool,
+    pub(super) auto_crlf: AutoCrlf,
+    pub(super) core_eol_crlf: bool,
     abbreviation: OnceCell<usize>,
     first_staging: OnceCell<Staging>,
     allowance: Option<&'a Allowance>,
@@ -54,18 +73,25 @@ pub(super) enum Found {
 }
 
 impl<'a> Session<'a> {
-    /// Opens the repository of a scope.
+    /// Opens the repository of a scope for a command of a guest.
     pub(super) fn open(scope: &'a Scope) -> Result<Self> {
+        Self::open_for(scope, Caller::Guest)
+    }
+
+    /// Opens the repository of a scope.
+    pub(super) fn open_for(scope: &'a Scope, caller: Caller) -> Result<Self> {
         let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
         let repository = Repository::open_ext(&scope.git_directory, flags, &[] as &[&OsStr])?;
         repository.set_workdir(&scope.work_tree, false)?;
-        let tree = Rc::new(WorkTree::open(&scope.work_tree)?);
+        let most_bytes = match caller {
+            Caller::Guest => GUEST_FILE_BYTES,
+            Caller::Host => HOST_FILE_BYTES,
+        };
+        let tree = Rc::new(WorkTree::open(&scope.work_tree, most_bytes)?);
         let config = repository.config()?.snapshot()?;
         let common = repository.commondir().join("info");
         let mut ignore_files = Vec::new();
-        if let Ok(path) = config.get_path("core.excludesfile") {
-            ignore_files.push(shared_file(&path));
-        }
+        ignore_files.extend(conversion::ignore_files(Some(&config)).iter().map(|path| shared_file(path)));
         ignore_files.push(shared_file(&common.join("exclude")));
         let auto_crlf = match config.get_str("core.autocrlf") {
             Ok("input") => AutoCrlf::Input,
@@ -82,11 +108,18 @@ impl<'a> Session<'a> {
             Ok("lf") => false,
             _ => cfg!(windows),
         };
+        let attribute_files: Vec<Vec<u8>> =
+            conversion::attribute_files(Some(&config)).iter().map(|path| shared_file(path)).collect();
+        let info = shared_file(&common.join("attributes"));
+        let is_set = |name: &str, default| config.get_bool(name).unwrap_or(default);
         Ok(Self {
             scope,
+            caller,
             ignores: Ignores::new(Rc::clone(&tree), &ignore_files),
-            attributes: AttributeFiles::new(Rc::clone(&tree), &shared_file(&common.join("attributes"))),
-            trusts_modes: cfg!(unix) && config.get_bool("core.filemode").unwrap_or(true),
+            attributes: AttributeFiles::new(Rc::clone(&tree), &attribute_files, &info),
+            trusts_modes: cfg!(unix) && is_set("core.filemode", true),
+            has_links: cfg!(unix) && is_set("core.symlinks", true),
+            is_sparse: is_set("core.sparsecheckout", false),
             tree,
             config,
             prefix: Vec::new(),
@@ -203,74 +236,13 @@ impl<'a> Session<'a> {
         ))
     }
 
-    /// The content of a stored blob.
-    pub(super) fn blob(&self, id: Oid) -> Result<Vec<u8>> {
-        self.check_wanted()?;
-        let odb = self.odb()?;
-        let (size, kind) = odb.read_header(id)?;
-        if kind != ObjectType::Blob {
-            return Err(Failure::fatal(format!("object {id} is no blob")));
-        }
-        if size as u64 > MAX_FILE_BYTES {
-            return Err(too_large(id.to_string().as_bytes()));
-        }
-        Ok(odb.read(id)?.data().to_vec())
-    }
-
-    /// The content of a file of the working tree as it would be stored.
-    pub(super) fn stored_form(&self, path: &[u8], kind: Kind, entry: Option<&IndexEntry>) -> Result<Vec<u8>> {
-        let bytes = self.tree.read(path, kind)?;
-        if kind == Kind::Link {
-            return Ok(bytes);
-        }
-        let old = || entry.filter(|entry| entry.mode != GITLINK).and_then(|entry| self.blob(entry.id).ok());
-        Ok(self.line_ends(path)?.to_store(bytes, old))
-    }
-
-    /// The content of a blob as it is written into the working tree.
-    pub(super) fn written_form(&self, path: &[u8], mode: u32, bytes: Vec<u8>) -> Result<Vec<u8>> {
-        if mode == LINK {
-            return Ok(bytes);
-        }
-        self.refuse_filter(path)?;
-        Ok(self.line_ends(path)?.to_work_tree(bytes))
-    }
-
-    /// Refuses a path whose content a program of the user's configuration would change.
-    pub(super) fn refuse_filter(&self, path: &[u8]) -> Result<()> {
-        let Some(State::Value(name)) = self.attributes.of(path)?.remove(&b"filter"[..]) else {
-            return Ok(());
-        };
-        let name = String::from_utf8_lossy(&name).into_owned();
-        let keys = ["clean", "smudge", "process"];
-        if keys.iter().any(|key| self.config.get_entry(&format!("filter.{name}.{key}")).is_ok()) {
-            let path = String::from_utf8_lossy(path);
-            return Err(Failure::fatal(format!(
-                "'{path}' goes through the filter '{name}', a program of the user's configuration"
-            ))
-            .hint("no program is run for a guest; the user's own git can add or check out this file"));
-        }
-        Ok(())
-    }
-
-    fn line_ends(&self, path: &[u8]) -> Result<LineEnds> {
-        Ok(LineEnds::of(&self.attributes.of(path)?, self.auto_crlf, self.core_eol_crlf))
-    }
-
-    /// What the attribute `diff` says: text, binary, or nothing.
-    pub(super) fn is_text_by_attribute(&self, path: &[u8]) -> Result<Option<bool>> {
-        Ok(match self.attributes.of(path)?.get(&b"diff"[..]) {
-            Some(State::Set) => Some(true),
-            Some(State::Unset) => Some(false),
-            Some(State::Value(_)) | None => None,
-        })
-    }
-
     /// The mode that a file has in the index, where `before` is its mode there.
     pub(super) fn mode_of(&self, kind: Kind, before: Option<u32>) -> u32 {
         match kind {
             Kind::Link => LINK,
             Kind::Directory => GITLINK,
+            // Where there are no links, the file that stands for one holds its target.
+            Kind::File { .. } if !self.has_links && before == Some(LINK) => LINK,
             Kind::File { executable } if self.trusts_modes => {
                 if executable {
                     EXECUTABLE
@@ -285,10 +257,13 @@ impl<'a> Session<'a> {
     /// Compares a file with its entry of the index.
     pub(super) fn found(&self, staging: &Staging, entry: &IndexEntry) -> Result<Found> {
         self.check_wanted()?;
-        if Staging::is_skipped(entry) {
+        let skipped = Staging::is_skipped(entry);
+        if skipped && !self.is_sparse {
             return Ok(Found::Same(None));
         }
-        let Some(stat) = self.tree.stat(&entry.path)? else { return Ok(Found::Missing) };
+        let Some(stat) = self.tree.stat(&entry.path)? else {
+            return Ok(if skipped { Found::Same(None) } else { Found::Missing });
+        };
         let mode = self.mode_of(stat.kind, Some(entry.mode));
         match stat.kind {
             // What a submodule holds is the guest's, and never opened as a repository.
@@ -302,8 +277,7 @@ impl<'a> Session<'a> {
         if staging.is_fresh(entry, &stat) {
             return Ok(Found::Same(Some(stat)));
         }
-        let content = self.stored_form(&entry.path, stat.kind, Some(entry))?;
-        if Oid::hash_object(ObjectType::Blob, &content)? == entry.id {
+        if self.id_of_file(&entry.path, &stat, Some(entry))? == entry.id {
             Ok(Found::Same(Some(stat)))
         } else {
             Ok(Found::Changed { mode })

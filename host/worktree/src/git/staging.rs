@@ -161,9 +161,11 @@ impl Staging {
 
     /// Tells whether `lstat` alone proves that the file is as its entry says.
     pub(super) fn is_fresh(&self, entry: &IndexEntry, stat: &Stat) -> bool {
-        if entry.flags & ASSUME_UNCHANGED != 0 {
-            return true;
-        }
+        entry.flags & ASSUME_UNCHANGED != 0 || self.is_as_written(entry, stat)
+    }
+
+    /// The same, whatever the user said of the file.
+    pub(super) fn is_as_written(&self, entry: &IndexEntry, stat: &Stat) -> bool {
         let known = self::entry(&entry.path, entry.mode, entry.id, Some(stat));
         let same = known.mtime == entry.mtime
             && known.ctime == entry.ctime

@@ -1,12 +1,13 @@
 //! Differences in numbers: `--stat`, `--numstat`, `--shortstat`, and the lines of `--summary`,
 //! `--raw`, `--name-only` and `--name-status`.
 
-use super::changes::{Change, Delta};
+use super::changes::{Change, Delta, Side};
 use super::failure::Result;
 use super::hunks::{Whitespace, count};
 use super::patch::{content_of, id_of, is_binary_change};
 use super::quote::{Unusual, quoted};
-use super::session::Session;
+use super::session::{Caller, Session};
+use super::work_tree::GITLINK;
 use git2::Oid;
 
 /// The columns of an output that is no terminal.
@@ -64,18 +65,21 @@ pub(super) fn stats(
     Ok(found)
 }
 
-fn amount(session: &Session<'_>, delta: &Delta, whitespace: Whitespace) -> Result<Amount> {
+/// Counts one file.
+pub(super) fn amount(session: &Session<'_>, delta: &Delta, whitespace: Whitespace) -> Result<Amount> {
     if delta.change == Change::Unmerged {
         return Ok(Amount::Unmerged);
+    }
+    if let Some((before, after)) = large(session, delta)? {
+        return Ok(Amount::Binary { before, after });
     }
     let same = id_of(session, delta.old.as_ref())? == id_of(session, delta.new.as_ref())?;
     let old = content_of(session, delta.old.as_ref())?;
     let new = content_of(session, delta.new.as_ref())?;
     if is_binary_change(session, delta, (&old, &new))? {
         // git takes the content of a file that it did not hash before for another one.
-        let hashed = |side: &Option<super::changes::Side>| {
-            side.as_ref().is_none_or(|side| !side.in_work_tree || side.compared)
-        };
+        let hashed =
+            |side: &Option<Side>| side.as_ref().is_none_or(|side| !side.in_work_tree || side.compared);
         let (before, after) =
             if same && hashed(&delta.old) && hashed(&delta.new) { (0, 0) } else { (old.len(), new.len()) };
         return Ok(Amount::Binary { before, after });
@@ -85,6 +89,23 @@ fn amount(session: &Session<'_>, delta: &Delta, whitespace: Whitespace) -> Resul
     }
     let (added, deleted) = count(&old, &new, whitespace)?;
     Ok(Amount::Lines { added, deleted })
+}
+
+/// The sizes of stored contents of which one is larger than what is read for the host: git takes it for
+/// binary without a look at it.
+fn large(session: &Session<'_>, delta: &Delta) -> Result<Option<(usize, usize)>> {
+    let (old, new) = (delta.old.as_ref(), delta.new.as_ref());
+    let is_read = |side: &Side| session.caller == Caller::Guest || side.in_work_tree || side.mode == GITLINK;
+    if [old, new].into_iter().flatten().any(is_read) || id_of(session, old)? == id_of(session, new)? {
+        return Ok(None);
+    }
+    let size = |side: Option<&Side>| side.map_or(Ok(0), |side| session.blob_size(side.id(session)?));
+    let (before, after) = (size(old)?, size(new)?);
+    if before.max(after) <= session.tree.most_bytes {
+        return Ok(None);
+    }
+    let number = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
+    Ok(Some((number(before), number(after))))
 }
 
 /// The lines of `--numstat`.
@@ -340,7 +361,7 @@ pub(super) fn name_line(session: &Session<'_>, delta: &Delta, form: NameForm, ze
     let shown = |path: &[u8]| if zero { path.to_vec() } else { quoted(path, session.unusual) };
     let mut out = Vec::new();
     if form == NameForm::Raw {
-        let mode = |side: &Option<super::changes::Side>| side.as_ref().map_or(0, |side| side.mode);
+        let mode = |side: &Option<Side>| side.as_ref().map_or(0, |side| side.mode);
         out.extend_from_slice(format!(":{:06o} {:06o} ", mode(&delta.old), mode(&delta.new)).as_bytes());
         for side in [&delta.old, &delta.new] {
             let known =

@@ -4,13 +4,10 @@
 use super::failure::{Failure, Result};
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, Metadata, OpenOptions};
+use cap_std::fs::{Dir, File, Metadata, OpenOptions};
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
 use std::path::Path;
-
-/// The largest file that is read: both sides of a diff are held in memory, several times over.
-pub(super) const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The most files and directories that one command looks at; large monorepos hold about 500 000.
 const MAX_ENTRIES: usize = 2_000_000;
@@ -66,12 +63,19 @@ impl Stat {
 
     #[cfg(not(unix))]
     fn of(metadata: &Metadata) -> Self {
-        // No time is told: then nothing counts as unchanged without a look at its content.
+        // Times and sizes are all that git for Windows goes by too.
+        let time = |time: io::Result<cap_std::time::SystemTime>| {
+            let epoch = std::time::SystemTime::UNIX_EPOCH;
+            let since = time.ok().and_then(|time| time.into_std().duration_since(epoch).ok());
+            since.map_or((0, 0), |since| {
+                (i64::try_from(since.as_secs()).unwrap_or(0), i64::from(since.subsec_nanos()))
+            })
+        };
         Self {
             kind: kind_of(metadata, false),
             size: metadata.len(),
-            mtime: (0, 0),
-            ctime: (0, 0),
+            mtime: time(metadata.modified()),
+            ctime: time(metadata.created()),
             device: 0,
             inode: 0,
             user: 0,
@@ -99,13 +103,15 @@ pub(super) struct WorkTree {
     /// The directory that was walked to last, for one path after another in order.
     last: RefCell<Option<(Vec<u8>, Dir)>>,
     seen: std::cell::Cell<usize>,
+    /// The largest file that is read into memory.
+    pub(super) most_bytes: u64,
 }
 
 impl WorkTree {
     /// Opens the working tree at a host path: the only door to the host's file system here.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, most_bytes: u64) -> io::Result<Self> {
         let root = Dir::open_ambient_dir(path, ambient_authority())?;
-        Ok(Self { root, last: RefCell::new(None), seen: std::cell::Cell::new(0) })
+        Ok(Self { root, last: RefCell::new(None), seen: std::cell::Cell::new(0), most_bytes })
     }
 
     /// What is at `path`; nothing where a parent is missing, a file or a symbolic link.
@@ -133,23 +139,37 @@ impl WorkTree {
 
     /// The bytes of a file, or the target of a symbolic link.
     pub(super) fn read(&self, path: &[u8], kind: Kind) -> Result<Vec<u8>> {
-        let (parent, name) = split(path);
-        let directory = self.directory(parent)?.ok_or_else(gone)?;
         if kind == Kind::Link {
+            let (parent, name) = split(path);
+            let directory = self.directory(parent)?.ok_or_else(gone)?;
             return Ok(os_bytes(directory.read_link_contents(os_path(name)?)?.as_os_str())?);
         }
+        let mut bytes = Vec::new();
+        self.open_file(path)?.take(self.most_bytes + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > self.most_bytes {
+            return Err(self.too_large(path));
+        }
+        Ok(bytes)
+    }
+
+    /// Opens a file to read it, whatever its size.
+    pub(super) fn open_file(&self, path: &[u8]) -> Result<File> {
+        let (parent, name) = split(path);
+        let directory = self.directory(parent)?.ok_or_else(gone)?;
         let mut options = OpenOptions::new();
         options.read(true).follow(FollowSymlinks::No);
         let file = directory.open_with(os_path(name)?, &options)?;
         if !file.metadata()?.is_file() {
             return Err(gone().into());
         }
-        let mut bytes = Vec::new();
-        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(too_large(path));
-        }
-        Ok(bytes)
+        Ok(file)
+    }
+
+    /// A failure that names a file which is larger than what is read.
+    pub(super) fn too_large(&self, name: &[u8]) -> Failure {
+        let text = format!("' is larger than {} MiB", self.most_bytes >> 20);
+        Failure::fatal([b"'".as_slice(), name, text.as_bytes()].concat())
+            .hint("files as large as this are left to the user's own git")
     }
 
     /// The names in a directory in the order of bytes, each with what it is.
@@ -293,14 +313,6 @@ pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
         Some(at) => (path.get(..at).unwrap_or_default(), path.get(at + 1..).unwrap_or_default()),
         None => (b"", path),
     }
-}
-
-/// A failure that names a file which is over [`MAX_FILE_BYTES`].
-pub(super) fn too_large(path: &[u8]) -> Failure {
-    let mut text = b"'".to_vec();
-    text.extend_from_slice(path);
-    text.extend_from_slice(format!("' is larger than {} MiB", MAX_FILE_BYTES >> 20).as_bytes());
-    Failure::fatal(text).hint("files as large as this are left to the user's own git")
 }
 
 fn write_file(directory: &Dir, name: &Path, executable: bool, bytes: &[u8]) -> io::Result<()> {

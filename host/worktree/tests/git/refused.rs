@@ -239,22 +239,16 @@ fn a_file_over_the_limit_is_refused_and_one_below_is_taken() {
 }
 
 #[test]
-fn looks_as_data_are_what_the_command_prints() {
-    use sandpiper_worktree::git::{State, Untracked, patch, stat, status};
+fn a_status_as_data_is_what_the_command_prints() {
+    use sandpiper_worktree::git::{State, Untracked, status};
     let world = world();
     world.write("a", "changed\n");
     world.write("new", "new\n");
-    let entries = status(&world.scope(), Untracked::Normal).unwrap();
-    assert_eq!(entries.len(), 2);
-    assert_eq!((entries[1].path.as_slice(), &entries[1].state), (&b"new"[..], &State::Untracked));
-    assert_eq!(
-        text(&patch(&world.scope(), None, Untracked::No).unwrap()),
-        text(&world.theirs(&["diff", "HEAD"]).stdout)
-    );
-    let with_new = patch(&world.scope(), Some("HEAD"), Untracked::All).unwrap();
-    assert_eq!(stat(&world.scope(), None, Untracked::All).unwrap().len(), 2);
-    world.must(&world.tree(), &["add", "-N", "new"]);
-    assert_eq!(text(&with_new), text(&world.theirs(&["diff", "HEAD"]).stdout));
+    let status = status(&world.scope(), Untracked::Normal).unwrap();
+    assert_eq!(status.entries.len(), 2);
+    let new = &status.entries[1];
+    assert_eq!((new.path.as_slice(), &new.state), (&b"new"[..], &State::Untracked));
+    assert_eq!(text(&status.porcelain), text(&world.theirs(&["status", "--porcelain=v2"]).stdout));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 
 use sandpiper_worktree::{Commit, WorktreeError};
 
-use crate::harness::{Repository, create, make_executable, write};
+use crate::harness::{Repository, create, files, make_executable, write};
 
 #[test]
 fn a_commit_has_all_changes_and_says_whose_run_it_is() {
@@ -153,4 +153,28 @@ fn neither_hooks_nor_filters_nor_fsmonitor_are_run() {
     repository.write("z", "z");
     repository.git(["add", "z"]);
     assert!(mark.exists());
+}
+
+#[test]
+fn submodules_that_fsck_refuses_are_files_like_others() {
+    let repository = Repository::small();
+    let modules = "[submodule \"inner\"]\n\tpath = inner\n\turl = --upload-pack=touch${IFS}mark\n";
+    repository.write(".gitmodules", modules);
+    let commit = repository.git(["rev-parse", "HEAD"]);
+    let link = format!("160000,{},inner", commit.trim());
+    repository.git(["add", ".gitmodules"]);
+    repository.git(["update-index", "--add", "--cacheinfo", &link]);
+    repository.git(["commit", "--quiet", "--message", "submodule"]);
+    assert!(!repository.try_git(&repository.path(), ["fsck", "--strict"]).status.success());
+
+    let worktrees = repository.worktrees();
+    let worktree = create(&worktrees, "t/1");
+    assert_eq!(fs::read_to_string(worktree.path().join(".gitmodules")).unwrap(), modules);
+    assert_eq!(files(&worktree.path().join("inner")), Vec::<std::path::PathBuf>::new());
+    assert!(worktree.changes().unwrap().is_empty());
+    write(&worktree.path().join("a.txt"), "changed\n");
+    worktree.commit(&Commit::new("x")).unwrap();
+    assert_eq!(repository.status(worktree.path()), "");
+    let told = repository.git_in(worktree.path(), ["show", "--format=", "--name-only", "HEAD"]);
+    assert_eq!(told, "a.txt\n");
 }

@@ -80,14 +80,18 @@ impl Repository {
         directory: &Path,
         arguments: impl IntoIterator<Item = S>,
     ) -> Output {
-        Command::new("git")
-            .args(arguments)
+        self.command(directory).args(arguments).output().unwrap()
+    }
+
+    /// Git in a directory, with nothing to do yet.
+    pub(crate) fn command(&self, directory: &Path) -> Command {
+        let mut command = Command::new("git");
+        command
             .current_dir(directory)
             .env("HOME", self.directory.path().join("home"))
             .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .output()
-            .unwrap()
+            .env("GIT_CONFIG_GLOBAL", "/dev/null");
+        command
     }
 
     /// What git says of the whole: no object is missing or broken, and it can read all its worktrees.

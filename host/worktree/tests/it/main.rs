@@ -5,6 +5,13 @@ mod apply;
 mod collect;
 mod commit;
 mod create;
+#[cfg(unix)]
+#[path = "../git/edits.rs"]
+mod edits;
 mod harness;
+#[cfg(unix)]
+mod looks;
 mod merge;
+mod plain;
 mod remove;
+mod sparse;

@@ -217,3 +217,112 @@ fn files_with_a_filter_are_gits_to_merge() {
     assert!(matches!(&err, WorktreeError::Unsupported { what, .. } if what.contains("x.bin")), "{err}");
     assert_eq!(repository.state(), before);
 }
+
+#[cfg(unix)]
+#[test]
+fn files_and_links_that_an_interrupted_merge_has_placed_are_no_obstacle() {
+    use std::os::unix::fs::symlink;
+
+    let repository = Repository::small();
+    symlink("a.txt", repository.path().join("link")).unwrap();
+    repository.commit_all("link");
+    let worktrees = repository.worktrees();
+    let worktree = create(&worktrees, "t/1");
+    let place = |root: &std::path::Path| {
+        fs::remove_file(root.join("link")).unwrap();
+        symlink("b/c.txt", root.join("link")).unwrap();
+        symlink("run.sh", root.join("new-link")).unwrap();
+        write(&root.join("a.txt"), "changed\n");
+        fs::remove_file(root.join("b/c.txt")).unwrap();
+    };
+    place(worktree.path());
+    worktree.commit(&Commit::new("x")).unwrap();
+
+    let own = repository.path().join("link");
+    fs::remove_file(&own).unwrap();
+    symlink("mine", &own).unwrap();
+    let err = worktree.merge(&Merge::default()).unwrap_err();
+    assert!(matches!(&err, WorktreeError::Dirty { paths } if paths == &["link"]), "{err}");
+
+    fs::remove_file(&own).unwrap();
+    symlink("a.txt", &own).unwrap();
+    place(&repository.path());
+    worktree.merge(&Merge::default()).unwrap();
+    assert_eq!(repository.status(&repository.path()), "");
+    repository.check();
+}
+
+#[test]
+fn what_is_staged_and_nowhere_else_is_an_obstacle() {
+    let repository = Repository::small();
+    let worktrees = repository.worktrees();
+    let worktree = create(&worktrees, "t/1");
+    write(&worktree.path().join("a.txt"), "theirs\n");
+    worktree.commit(&Commit::new("x")).unwrap();
+    repository.write("a.txt", "staged\n");
+    repository.git(["add", "a.txt"]);
+    repository.write("a.txt", "theirs\n");
+    let before = repository.state();
+    let err = worktree.merge(&Merge::default()).unwrap_err();
+    assert!(matches!(&err, WorktreeError::Dirty { paths } if paths == &["a.txt"]), "{err}");
+    assert_eq!(repository.state(), before);
+}
+
+#[test]
+fn a_merge_into_a_sparse_checkout_takes_what_it_leaves_out() {
+    let repository = Repository::small();
+    repository.write("d/file", "d\n");
+    repository.commit_all("d");
+    repository.git(["sparse-checkout", "set", "d"]);
+    let worktrees = repository.worktrees();
+    let worktree = create(&worktrees, "t/1");
+    write(&worktree.path().join("b/c.txt"), "changed\n");
+    worktree.commit(&Commit::new("x")).unwrap();
+    worktree.merge(&Merge::default()).unwrap();
+    assert_eq!(repository.git(["show", "HEAD:b/c.txt"]), "changed\n");
+    assert_eq!(repository.status(&repository.path()), "");
+}
+
+/// The last entry of a log.
+fn last_entry(repository: &Repository, directory: &std::path::Path, name: &str) -> String {
+    repository.git_in(directory, ["reflog", "show", "-1", "--format=%H %gn <%ge> %gs", name])
+}
+
+#[test]
+fn the_log_of_head_tells_the_merge_as_git_does() {
+    for is_ours in [true, false] {
+        let repository = Repository::small();
+        let worktrees = repository.worktrees();
+        let worktree = create(&worktrees, "t/1");
+        write(&worktree.path().join("a.txt"), "changed\n");
+        worktree.commit(&Commit::new("x")).unwrap();
+        if is_ours {
+            worktree.merge(&Merge::default()).unwrap();
+        } else {
+            repository.git(["merge", "--quiet", "sandpiper/t/1"]);
+        }
+        let path = repository.path();
+        let head = last_entry(&repository, &path, "HEAD");
+        assert_eq!(head, last_entry(&repository, &path, "main"));
+        assert!(head.starts_with(repository.git(["rev-parse", "HEAD"]).trim()), "{head}");
+        assert!(head.ends_with("Ada <ada@example.org> merge sandpiper/t/1: Fast-forward\n"), "{head}");
+        assert_eq!(repository.git(["reflog", "show", "HEAD"]).lines().count(), 2);
+    }
+}
+
+#[test]
+fn the_log_of_a_linked_worktrees_head_tells_the_merge_too() {
+    let repository = Repository::small();
+    let linked = repository.directory.path().join("linked");
+    repository.git(["worktree", "add", "--quiet", "-b", "topic", linked.to_str().unwrap()]);
+    let worktrees = sandpiper_worktree::Worktrees::open(&linked, &repository.root()).unwrap();
+    let worktree = create(&worktrees, "t/1");
+    write(&worktree.path().join("a.txt"), "changed\n");
+    worktree.commit(&Commit::new("x")).unwrap();
+    let before = last_entry(&repository, &repository.path(), "HEAD");
+    worktree.merge(&Merge::default()).unwrap();
+    let head = last_entry(&repository, &linked, "HEAD");
+    assert!(head.ends_with("merge sandpiper/t/1: Fast-forward\n"), "{head}");
+    assert_eq!(head, last_entry(&repository, &linked, "topic"));
+    assert_eq!(last_entry(&repository, &repository.path(), "HEAD"), before);
+}
