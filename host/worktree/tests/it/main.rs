@@ -7,4 +7,5 @@ mod commit;
 mod create;
 mod harness;
 mod merge;
+mod remote;
 mod remove;
