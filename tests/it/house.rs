@@ -113,7 +113,10 @@ fn a_store_is_made_in_one_place() {
 #[test]
 fn processes_are_started_by_images_worktree_and_xtask_alone() {
     assert_eq!(
-        elsewhere("process::Command", &["images/", "worktree/src/agent/client.rs", "xtask/"]),
+        elsewhere(
+            "process::Command",
+            &["images/", "worktree/src/agent/client.rs", "worktree/src/remote/program.rs", "xtask/"]
+        ),
         Vec::<String>::new()
     );
     assert_eq!(elsewhere("process::exit", &[]), Vec::<String>::new());
@@ -132,10 +135,11 @@ fn the_environment_is_read_by_the_command_alone() {
 }
 
 #[test]
-fn the_network_is_reached_by_image_downloads_alone() {
+fn the_network_is_reached_by_image_downloads_and_remotes_alone() {
     for needle in ["ureq::", "TcpStream", "UdpSocket", "reqwest"] {
-        // The second names the type of what it refuses to make.
-        let allowed = ["images/src/download.rs", "engine/src/component/sockets.rs"];
+        // The last names the type of what it refuses to make.
+        let allowed =
+            ["images/src/download.rs", "worktree/src/remote/http/", "engine/src/component/sockets.rs"];
         assert_eq!(elsewhere(needle, &allowed), Vec::<String>::new(), "{needle}");
     }
 }

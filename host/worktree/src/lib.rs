@@ -3,7 +3,7 @@
 //!
 //! It knows no sandbox; it hands out a path. libgit2 does the work, so that no `git` program is
 //! needed and none of the commands that a configuration names (hooks, filters, `core.fsmonitor`) is
-//! ever run.
+//! ever run; but for repositories elsewhere ([`remote`]) the user's `ssh` and credential helpers.
 //!
 //! ```no_run
 //! use sandpiper_worktree::{Commit, Create, Id, Worktrees};
@@ -38,6 +38,7 @@ mod place;
 mod plain;
 mod platform;
 mod record;
+pub mod remote;
 mod remove;
 mod snapshot;
 mod sparse;

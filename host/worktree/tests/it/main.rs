@@ -13,5 +13,6 @@ mod harness;
 mod looks;
 mod merge;
 mod plain;
+mod remote;
 mod remove;
 mod sparse;
