@@ -43,13 +43,15 @@ impl Journal {
                 is_complete = false;
                 continue;
             };
+            if !matches!(entry.kind(), "file-changed" | "truncated") {
+                continue;
+            }
             match entry.record() {
                 Some(Record::FileChanged(change)) => net.take(&change),
                 Some(Record::Truncated { not_written }) => {
                     is_complete &= !not_written.contains_key("file-changed");
                 }
-                None if entry.kind() == "file-changed" => is_complete = false,
-                _ => {}
+                _ => is_complete = false,
             }
         }
         Ok(FilesChanged { files: net.changes(), is_complete })

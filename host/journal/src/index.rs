@@ -120,7 +120,7 @@ impl Guard<'_> {
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).at("write", &new)?;
         drop(file);
         fs::rename(&new, &path).at("rename", &new)?;
-        layout.sync()
+        layout.names()?.sync().at("sync", &path)
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::At;
+use crate::names::Names;
 use crate::{JournalError, RunId};
 
 const RUN_SUFFIX: &str = ".jsonl";
@@ -68,12 +69,9 @@ impl Layout {
         Ok(runs)
     }
 
-    /// Waits until the names of new files are on the disk.
-    pub(crate) fn sync(&self) -> Result<(), JournalError> {
-        // Elsewhere a directory cannot be opened, and names are the file system's own business.
-        #[cfg(unix)]
-        File::open(&self.directory).and_then(|directory| directory.sync_all()).at("sync", &self.directory)?;
-        Ok(())
+    /// The names of the files.
+    pub(crate) fn names(&self) -> Result<Names, JournalError> {
+        Names::open(&self.directory).at("open", &self.directory)
     }
 }
 

@@ -48,6 +48,8 @@ mod index;
 mod journal;
 mod layout;
 mod line;
+mod names;
+mod outcome;
 mod path_bytes;
 mod reader;
 mod record;

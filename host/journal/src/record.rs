@@ -98,8 +98,7 @@ impl Record {
     pub(crate) fn is_sync_point(&self) -> bool {
         matches!(
             self,
-            Self::RunStarted(_)
-                | Self::SandboxCreated { .. }
+            Self::SandboxCreated { .. }
                 | Self::Fallback { .. }
                 | Self::FileChanged(_)
                 | Self::Truncated { .. }

@@ -80,7 +80,9 @@ impl Journal {
                     if known_last == Some(entry.sequence()) {
                         hash_of_known = Some(entry.hash());
                     }
-                    if let Some(Record::Truncated { not_written }) = entry.record() {
+                    if entry.kind() == "truncated"
+                        && let Some(Record::Truncated { not_written }) = entry.record()
+                    {
                         verified.not_written = not_written;
                     }
                 }

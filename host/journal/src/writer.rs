@@ -10,6 +10,7 @@ use crate::error::At;
 use crate::index::Index;
 use crate::layout::{self, Layout};
 use crate::line::{self, Header, MAX_LINE_BYTES};
+use crate::names::Names;
 use crate::room::Room;
 use crate::{Digest, JournalError, Record, Redactor, RunEnded, RunId, RunStarted, State, Summary};
 
@@ -38,8 +39,8 @@ impl Default for WriterOptions {
 pub enum Fsync {
     /// After each call that writes: what was appended is there after a power cut.
     EachRecord,
-    /// After the start and the end, and after changes of files, fallbacks and new sandboxes: these, and all
-    /// before them, are there after a power cut.
+    /// After changes of files, fallbacks, new sandboxes, and the end: these, and all before them, are there
+    /// after a power cut. A run that has done none of it yet may be forgotten.
     #[default]
     AtPoints,
     /// Never: after a power cut, whatever the system had written by itself is there. That may be later
@@ -55,6 +56,8 @@ pub struct Writer {
     path: PathBuf,
     file: File,
     _lock: RunLock,
+    /// Of the journal's directory; none once the disk has the name of the file.
+    names: Option<Names>,
     index: Index,
     fsync: Fsync,
     redactor: Redactor,
@@ -74,6 +77,7 @@ impl Writer {
     ) -> Result<Self, JournalError> {
         let room = Room::new(options.max_bytes)?;
         let index = Index::open(layout)?;
+        let names = Some(layout.names()?);
         let path = layout.run(run);
         // Under the index's lock nobody takes the run's lock for one that a killed process has left.
         let guard = index.lock()?;
@@ -87,6 +91,7 @@ impl Writer {
             path,
             file,
             _lock: lock,
+            names,
             index,
             fsync: options.fsync,
             redactor: options.redactor,
@@ -95,14 +100,14 @@ impl Writer {
             summary: Summary::new(run),
             has_torn_tail: false,
         };
-        writer.start(layout, started).inspect_err(|_| {
+        writer.start(started).inspect_err(|_| {
             // It would say nothing; if it stays, it is listed as a run without records.
             let _ = fs::remove_file(layout.run(run));
         })?;
         Ok(writer)
     }
 
-    fn start(&mut self, layout: &Layout, started: RunStarted) -> Result<(), JournalError> {
+    fn start(&mut self, started: RunStarted) -> Result<(), JournalError> {
         let record = Record::RunStarted(Box::new(started));
         let encoded = Encoded::new(&record, &self.redactor)?;
         let mut batch = Batch::behind(self.position);
@@ -113,9 +118,6 @@ impl Writer {
         self.summary.note(&encoded.kind, line.time, &encoded.fields);
         batch.push(&record, &line);
         self.write(&batch)?;
-        if self.fsync != Fsync::Never {
-            layout.sync()?;
-        }
         self.index.lock()?.add(&self.summary)
     }
 
@@ -207,6 +209,10 @@ impl Writer {
         };
         if waits {
             self.file.sync_data().at("sync", &self.path)?;
+            if let Some(names) = &self.names {
+                names.sync().at("sync", &self.path)?;
+                self.names = None;
+            }
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use sandpiper_core::{Exit, Usage};
 use sandpiper_journal::{Ended, Filter, JournalError, RunEnded, RunStarted, State, Summary};
 
-use crate::harness::{Bench, changed, options, run, started, succeeded};
+use crate::harness::{Bench, options, run, started, succeeded};
 
 fn listed(bench: &Bench, filter: &Filter) -> Vec<Summary> {
     bench.journal.list(filter).unwrap()
@@ -80,6 +80,21 @@ fn a_lost_torn_or_stale_index_is_made_anew() {
 }
 
 #[test]
+fn a_run_ends_although_the_index_cannot_be_opened_any_more() {
+    let bench = Bench::new();
+    let writer = bench.begin(&run(0));
+    let index = bench.directory.path().join("index.jsonl");
+    fs::rename(&index, index.with_extension("away")).unwrap();
+    fs::create_dir(&index).unwrap();
+    writer.finish(&succeeded()).unwrap();
+    fs::remove_dir(&index).unwrap();
+    // It was open from the beginning, so the end is in it.
+    let away = fs::read_to_string(index.with_extension("away")).unwrap();
+    assert!(away.lines().last().unwrap().contains(r#""state":"ended""#), "{away}");
+    assert_eq!(listed(&bench, &Filter::default())[0].state, State::Ended);
+}
+
+#[test]
 fn a_run_is_found_by_a_part_of_its_id() {
     let bench = Bench::new();
     assert!(matches!(bench.journal.find("latest"), Err(JournalError::Unknown { .. })));
@@ -132,11 +147,11 @@ fn what_is_written_is_its_owners_alone() {
     let bench = Bench::new();
     let directory = bench.directory.path().join("new");
     let journal = sandpiper_journal::Journal::open(&directory).unwrap();
-    let mut writer = journal.begin(&run(0), options(), started("local")).unwrap();
-    writer.append(&changed(0)).unwrap();
+    let writer = journal.begin(&run(0), options(), started("local")).unwrap();
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&directory), 0o700);
     for entry in fs::read_dir(&directory).unwrap() {
         assert_eq!(mode(&entry.unwrap().path()), 0o600);
     }
+    drop(writer);
 }

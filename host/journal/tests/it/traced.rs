@@ -72,9 +72,11 @@ fn follow(pid: Pid, point: usize, fault: Fault) -> End {
                 }
                 match fault {
                     Fault::Before => return kill(pid),
-                    Fault::Half => at_return = Some(AtReturn::Kill),
+                    Fault::Half => {
+                        at_return = Some(AtReturn::Kill);
+                    }
                     Fault::Full if number > point || call != Call::Write => {
-                        at_return = Some(AtReturn::NoSpace)
+                        at_return = Some(AtReturn::NoSpace);
                     }
                     Fault::Full => {}
                 }
