@@ -55,7 +55,7 @@ impl Follow {
     /// As reading fails.
     pub fn poll(&mut self) -> io::Result<Followed> {
         // Before the last look, or what is written between the two would be missed.
-        let is_written = !self.has_ended && layout::is_locked(&self.lock);
+        let is_written = !self.has_ended && layout::is_locked(&self.lock)?;
         Ok(match self.reader.next().transpose()? {
             Some(found) => {
                 self.has_ended |= matches!(&found, Found::Record(entry) if entry.kind() == "run-ended");

@@ -128,7 +128,7 @@ impl Journal {
             if known.is_some_and(|known| known.state != State::Running) {
                 continue;
             }
-            let is_running = layout::is_locked(&self.layout.run_lock(run));
+            let is_running = self.layout.is_written(run)?;
             if is_running && known.is_some() {
                 continue;
             }
@@ -145,9 +145,8 @@ impl Journal {
             news.iter().try_for_each(|summary| guard.add(summary))?;
         }
         for run in runs.locks {
-            let lock = self.layout.run_lock(&run);
-            if !layout::is_locked(&lock) {
-                layout::remove(&lock)?;
+            if !self.layout.is_written(&run)? {
+                layout::remove(&self.layout.run_lock(&run))?;
             }
         }
         Ok(summaries)

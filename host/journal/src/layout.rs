@@ -1,6 +1,6 @@
 //! Where the files of a journal's directory are, and how they are made: for their owner alone.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +31,12 @@ impl Layout {
     /// cannot be read by others on Windows.
     pub(crate) fn run_lock(&self, run: &RunId) -> PathBuf {
         self.directory.join(format!("{run}{LOCK_SUFFIX}"))
+    }
+
+    /// Whether a run's journal is being written.
+    pub(crate) fn is_written(&self, run: &RunId) -> Result<bool, JournalError> {
+        let lock = self.run_lock(run);
+        is_locked(&lock).at("look at the lock", &lock)
     }
 
     pub(crate) fn index(&self) -> PathBuf {
@@ -91,10 +97,18 @@ pub(crate) fn private() -> OpenOptions {
     options
 }
 
-/// Whether a process holds the lock at this path.
-pub(crate) fn is_locked(path: &Path) -> bool {
-    let Ok(file) = File::open(path) else { return false };
-    matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock))
+/// Whether a process holds the lock at this path. What cannot be told is an error: a writer that is taken for
+/// dead could lose its journal.
+pub(crate) fn is_locked(path: &Path) -> io::Result<bool> {
+    let file = match File::open(path) {
+        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(false),
+        file => file?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(err)) => Err(err),
+    }
 }
 
 /// Removes a file; that it is not there is what was wanted.

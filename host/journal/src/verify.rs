@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::At;
 use crate::index::Content;
-use crate::{Damage, DamageKind, Digest, Found, Journal, JournalError, Record, RunId, Tail, layout};
+use crate::{Damage, DamageKind, Digest, Found, Journal, JournalError, Record, RunId, Tail};
 
 /// What verifying a run's journal has shown.
 ///
@@ -54,7 +54,7 @@ impl Journal {
         const MOST_DAMAGE: usize = 1000;
         let path = self.layout().run(run);
         // Before reading: what is written in between is more than was known, and not less.
-        let is_running = layout::is_locked(&self.layout().run_lock(run));
+        let is_running = self.layout().is_written(run)?;
         let known = Content::read(self.layout())?.summaries.remove(run).filter(|known| known.records > 0);
         let known_last = known.as_ref().map(|known| known.records - 1);
         let mut reader = self.read(run)?;

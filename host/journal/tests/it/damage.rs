@@ -117,6 +117,29 @@ fn a_cut_file_is_shown_as_damaged_and_the_evidence_stays() {
 }
 
 #[test]
+fn what_is_known_of_a_run_without_an_end_is_not_forgotten_with_its_file() {
+    let (bench, id) = (Bench::new(), run(0));
+    drop(bench.begin(&id));
+    fs::write(bench.file(&id), "").unwrap();
+    for _ in 0..2 {
+        let listed = bench.journal.list(&Filter::default()).unwrap();
+        assert_eq!((listed[0].state, listed[0].records), (State::Damaged, 1));
+        assert_eq!(listed[0].command, "python3 -c print(1)");
+    }
+}
+
+#[test]
+fn the_end_is_noted_behind_a_torn_line_of_the_index() {
+    let (bench, id) = (Bench::new(), run(0));
+    fs::write(bench.directory.path().join("index.jsonl"), "{\"run\":\"20").unwrap();
+    bench.ended(&id, 5);
+    let cut: String = bench.text(&id).split_inclusive('\n').take(4).collect();
+    fs::write(bench.file(&id), cut).unwrap();
+    let verified = bench.journal.verify(&id).unwrap();
+    assert_eq!(verified.damage[0].kind, DamageKind::Missing { records: 3 });
+}
+
+#[test]
 fn a_file_that_somebody_removed_is_missing_and_one_that_never_was_is_unknown() {
     let (bench, id) = (Bench::new(), run(0));
     bench.ended(&id, 1);

@@ -40,3 +40,14 @@ fn following_ends_when_the_writer_is_gone() {
     let torn = Tail::Torn { bytes: 5, after_sequence: Some(0) };
     assert_eq!(follow.poll().unwrap(), Followed::End(torn));
 }
+
+#[test]
+fn following_ends_with_the_run_although_its_process_goes_on() {
+    let bench = Bench::new();
+    bench.ended(&run(0), 0);
+    let lock = fs::File::create(bench.directory.path().join(format!("{}.lock", run(0)))).unwrap();
+    lock.lock().unwrap();
+    let mut follow = bench.journal.follow(&run(0)).unwrap();
+    let mut next = || kind(follow.poll().unwrap());
+    assert_eq!((&*next(), &*next(), &*next()), ("run-started", "run-ended", "End(Whole)"));
+}

@@ -71,3 +71,24 @@ fn locks_that_killed_writers_left_are_removed() {
     assert_eq!(left(&bench), [run(0).to_string()]);
     assert!(!lock.exists());
 }
+
+#[cfg(unix)]
+#[test]
+fn a_writer_whose_lock_cannot_be_looked_at_is_not_taken_for_dead() {
+    let bench = Bench::new();
+    let writer = bench.begin(&run(0));
+    let lock = bench.directory.path().join(format!("{}.lock", run(0)));
+    fs::rename(&lock, lock.with_extension("away")).unwrap();
+    std::os::unix::fs::symlink(&lock, &lock).unwrap();
+    let retention = Retention { max_runs: Some(0), ..Retention::default() };
+    let collected = bench.journal.collect(&retention, SystemTime::now());
+    assert!(
+        matches!(collected, Err(sandpiper_journal::JournalError::Io { action: "look at the lock", .. })),
+        "{collected:?}"
+    );
+    assert!(bench.file(&run(0)).exists());
+    fs::rename(lock.with_extension("away"), &lock).unwrap();
+    assert_eq!(bench.journal.collect(&retention, SystemTime::now()).unwrap().runs, []);
+    drop(writer);
+    assert_eq!(bench.journal.collect(&retention, SystemTime::now()).unwrap().runs, [run(0)]);
+}
