@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sandpiper::worktree::Id;
+use sandpiper::worktree::remote::Force;
 use sandpiper::{Access, Image, Mount};
 
 /// Run untrusted code in a sandbox: shell, Python and WASI programs, with every limit on.
@@ -27,6 +28,8 @@ pub(crate) enum Command {
     Image(ImageCommand),
     /// Make, compare, commit, merge, apply or remove git worktrees of runs.
     Worktree(WorktreeArguments),
+    /// Clone a repository, running nothing of it: no filter, no hook, no submodule.
+    Clone(CloneArguments),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -111,6 +114,12 @@ pub(crate) struct WorktreeBase {
     /// Bring along files of your checkout that git does not know and is not told to ignore.
     #[arg(long)]
     pub(crate) include_untracked: bool,
+    /// Only these directories of the repository, and the files beside them, as git sparse-checkout has it.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) sparse: Vec<String>,
+    /// Where there is no repository, begin with nothing instead of a copy of the directory.
+    #[arg(long)]
+    pub(crate) empty: bool,
 }
 
 const WORKTREE_EXAMPLES: &str = "\
@@ -200,6 +209,39 @@ pub(crate) enum WorktreeCommand {
         #[arg(long, group = "kind")]
         squash: bool,
     },
+    /// Push the worktree's branch to a remote.
+    Push {
+        /// The worktree.
+        name: String,
+        /// The remote; the only one, or origin, when left out.
+        #[arg(long)]
+        remote: Option<String>,
+        /// The branch there; that of the worktree when left out.
+        #[arg(long, value_name = "BRANCH")]
+        to: Option<String>,
+        /// Push though the branch there loses commits, if it is where it was last seen, or at this commit.
+        #[arg(
+            long,
+            value_name = "COMMIT",
+            num_args = 0..=1,
+            require_equals = true,
+            default_missing_value = "",
+            value_parser = parse_lease
+        )]
+        force_with_lease: Option<Force>,
+        #[command(flatten)]
+        access: AccessArguments,
+    },
+    /// Fetch the branches of a remote into the repository.
+    Fetch {
+        /// The remote; the only one, or origin, when left out.
+        remote: Option<String>,
+        /// This branch alone; can be given several times.
+        #[arg(long = "branch", value_name = "BRANCH")]
+        branches: Vec<String>,
+        #[command(flatten)]
+        access: AccessArguments,
+    },
     /// Write the changes to a file.
     Export {
         /// The worktree.
@@ -231,6 +273,45 @@ pub(crate) enum WorktreeCommand {
     /// Keep the worktree of a run, for another process of this program.
     #[command(hide = true)]
     Agent,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CloneArguments {
+    /// Where the repository is: https://, ssh://, user@host:path, file:// or a path.
+    pub(crate) address: String,
+    /// The directory to make; the last part of the address when left out.
+    pub(crate) directory: Option<PathBuf>,
+    /// The branch to check out; that of the repository when left out.
+    #[arg(short, long)]
+    pub(crate) branch: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) access: AccessArguments,
+}
+
+/// How remotes are reached.
+#[derive(Debug, Args)]
+pub(crate) struct AccessArguments {
+    /// The ssh to run, a line of shell; `GIT_SSH_COMMAND` and git's configuration when left out.
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) ssh_command: Option<String>,
+    /// For how long a connection may take to be made.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) connect_timeout: Option<Duration>,
+    /// For how long a server may say nothing.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) silence_timeout: Option<Duration>,
+    /// The most that is fetched.
+    #[arg(long, value_name = "SIZE", value_parser = sandpiper::parse_size)]
+    pub(crate) max_bytes: Option<u64>,
+}
+
+/// The commit behind `--force-with-lease`, which may be left out.
+#[expect(clippy::unnecessary_wraps, reason = "what clap takes")]
+fn parse_lease(commit: &str) -> Result<Force, String> {
+    Ok(if commit.is_empty() { Force::WhereSeen } else { Force::At(commit.to_owned()) })
 }
 
 fn parse_trailer(text: &str) -> Result<(String, String), String> {

@@ -3,6 +3,7 @@
 mod arguments;
 mod image;
 mod progress;
+mod remote;
 mod render;
 mod report;
 mod run;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Command::Shell(arguments) => shell::shell(&arguments),
         Command::Image(command) => image::image(command),
         Command::Worktree(arguments) => worktree::worktree(arguments),
+        Command::Clone(arguments) => remote::clone(arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "sandpiper", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

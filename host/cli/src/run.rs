@@ -46,7 +46,7 @@ fn execute(arguments: &RunArguments) -> Result<ExitCode> {
     let mut exec = exec(arguments)?;
     let mut kept = Kept::begin(&arguments.worktree)?;
     exec.cwd = exec.cwd.or_else(|| kept.as_ref().map(Kept::directory));
-    exec.git = kept.as_ref().map(Kept::git);
+    exec.git = kept.as_ref().and_then(Kept::git);
     let directory = kept.as_ref().map(Kept::path);
     let ready = spec(&arguments.sandbox, directory, &Limits::default())
         .and_then(|spec| Ready::new(&spec, exec, arguments.sandbox.wall, Terminal::LeftAlone));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use sandpiper::images::BuildInputs;
+use sandpiper::worktree::remote::Ssh;
 
 use crate::report::Hinted;
 
@@ -68,6 +69,17 @@ fn variable(text: &str) -> Result<(String, String)> {
         }
         .into()),
     }
+}
+
+/// The program for `ssh://` addresses: `GIT_SSH_COMMAND`, else `GIT_SSH`, as git has them.
+pub(crate) fn ssh() -> Result<Option<Ssh>> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    crate::remote::ssh_of(variable("GIT_SSH_COMMAND"), variable("GIT_SSH"))
+}
+
+/// The user's git configuration where git is told of another than its own place: `GIT_CONFIG_GLOBAL`.
+pub(crate) fn git_configuration() -> Option<PathBuf> {
+    std::env::var_os("GIT_CONFIG_GLOBAL").map(PathBuf::from)
 }
 
 /// What an image's build takes from the machine.

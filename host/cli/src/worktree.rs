@@ -6,14 +6,14 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use sandpiper::worktree::{
-    Collect, Collected, Commit, Condition, Create, Id, Listed, Merge, MergeKind, Progress, Record, Remove,
-    WorktreeError, Worktrees,
+    Collect, Collected, Commit, Condition, Create, Id, Listed, Merge, MergeKind, Plain, Progress, Record,
+    Remove, WorktreeError, Worktrees,
     agent::{self, Refusal},
 };
 use serde_json::{Value, json};
 
 use crate::arguments::{WorktreeArguments, WorktreeBase, WorktreeCommand};
-use crate::{render, report, surroundings};
+use crate::{remote, render, report, surroundings};
 
 /// Files from which on the writing of a worktree is shown; to a terminal only, as bars are.
 const SHOWN_FILES: usize = 2_000;
@@ -28,7 +28,7 @@ pub(crate) fn worktree(arguments: WorktreeArguments) -> Result<ExitCode> {
     }
     let json = arguments.json;
     match execute(arguments) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
+        Ok(code) => Ok(code),
         Err(err) if json => {
             let error = json!({ "message": report::text(&err), "hint": report::hint(&err) });
             let conflicts = match err.downcast_ref::<WorktreeError>() {
@@ -42,15 +42,35 @@ pub(crate) fn worktree(arguments: WorktreeArguments) -> Result<ExitCode> {
     }
 }
 
-fn execute(arguments: WorktreeArguments) -> Result<()> {
-    let worktrees = open(arguments.root)?;
+fn execute(arguments: WorktreeArguments) -> Result<ExitCode> {
     let json = arguments.json;
+    let worktrees = match &arguments.command {
+        WorktreeCommand::Create { base, .. } => {
+            let root = arguments.root.map_or_else(surroundings::worktree_root, Ok)?;
+            Worktrees::open_to_create(&surroundings::directory()?, &root, &base.create())?
+        }
+        _ => open(arguments.root)?,
+    };
     for done in worktrees.repair()? {
         render::note(&format!("{}: {}", done.name, done.what));
     }
     match arguments.command {
-        WorktreeCommand::Create { id, base } => create(&worktrees, id, &base, json),
-        WorktreeCommand::List => list(&worktrees, json),
+        WorktreeCommand::Push { name, remote, to, force_with_lease, access } => {
+            let worktree = worktrees.hold(&name)?;
+            remote::push(&worktree, (remote, to), force_with_lease, (&access, json))
+        }
+        WorktreeCommand::Fetch { remote, branches, access } => {
+            remote::fetch(&worktrees, (remote, branches), (&access, json))
+        }
+        command => local(&worktrees, command, json).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// What needs no other repository.
+fn local(worktrees: &Worktrees, command: WorktreeCommand, json: bool) -> Result<()> {
+    match command {
+        WorktreeCommand::Create { id, base } => create(worktrees, id, &base, json),
+        WorktreeCommand::List => list(worktrees, json),
         WorktreeCommand::Status { name } => {
             let changes = worktrees.hold(&name)?.changes()?;
             let files = changes.files()?;
@@ -113,7 +133,7 @@ fn execute(arguments: WorktreeArguments) -> Result<()> {
             Ok(render::line(&format!("{} is at {}", merged.branch, merged.after))?)
         }
         WorktreeCommand::Export { name, patch, bundle } => {
-            export(&worktrees, &name, patch.as_deref(), bundle.as_deref(), json)
+            export(worktrees, &name, patch.as_deref(), bundle.as_deref(), json)
         }
         WorktreeCommand::Remove { name, discard } => {
             let removed = worktrees.hold(&name)?.remove(Remove { discard })?;
@@ -131,7 +151,9 @@ fn execute(arguments: WorktreeArguments) -> Result<()> {
             let collect = Collect { idle_seconds: seconds(idle), trash_seconds: seconds(trash) };
             said(&worktrees.collect(collect)?, json)
         }
-        WorktreeCommand::Agent => unreachable!("it was served above"),
+        WorktreeCommand::Push { .. } | WorktreeCommand::Fetch { .. } | WorktreeCommand::Agent => {
+            unreachable!("it was done above")
+        }
     }
 }
 
@@ -312,7 +334,8 @@ impl WorktreeBase {
             base: self.base.clone(),
             include_uncommitted: self.include_uncommitted,
             include_untracked: self.include_untracked,
-            ..Create::default()
+            sparse: self.sparse.clone(),
+            plain: Some(if self.empty { Plain::Empty } else { Plain::Copy }),
         }
     }
 }

@@ -37,9 +37,14 @@ impl Kept {
     pub(crate) fn begin(arguments: &RunWorktreeArguments) -> Result<Option<Self>> {
         if !arguments.worktree {
             let base = &arguments.base;
-            if base.base.is_some() || base.include_uncommitted || base.include_untracked {
+            if base.base.is_some()
+                || base.include_uncommitted
+                || base.include_untracked
+                || base.empty
+                || !base.sparse.is_empty()
+            {
                 return Err(Hinted {
-                    message: "--base and --include-... are for a worktree".to_owned(),
+                    message: "--base, --include-..., --sparse and --empty are for a worktree".to_owned(),
                     hint: "add --worktree".to_owned(),
                 }
                 .into());
@@ -84,9 +89,9 @@ impl Kept {
         }
     }
 
-    /// Git for the guest.
-    pub(crate) fn git(&self) -> Arc<dyn Git> {
-        Arc::new(self.agent.git())
+    /// Git for the guest, where there is a repository.
+    pub(crate) fn git(&self) -> Option<Arc<dyn Git>> {
+        self.begun.has_git.then(|| Arc::new(self.agent.git()) as Arc<dyn Git>)
     }
 
     /// Has the worktree removed, in which nothing has run.

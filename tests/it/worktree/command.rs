@@ -195,3 +195,84 @@ fn a_wrong_mount_leaves_no_worktree() {
     assert_eq!(repository.done(&["worktree", "list"]), "");
     assert!(repository.git(["branch", "--list", "sandpiper/*"]).is_empty());
 }
+
+#[test]
+fn a_clone_is_worked_on_and_what_was_made_is_pushed_and_fetched() {
+    let (directory, repository) = repository();
+    let bare = directory.path().join("server.git");
+    repository.git(["clone", "--quiet", "--bare", ".", bare.to_str().unwrap()]);
+    repository.git(["remote", "add", "origin", bare.to_str().unwrap()]);
+    repository.done(&["worktree", "create", "t/1"]);
+    let path = repository
+        .root()
+        .join(json(&repository.done(&["worktree", "list", "--json"]))[0]["path"].as_str().unwrap());
+    write(&path.join("new.txt"), "new\n");
+    repository.done(&["worktree", "commit", "t/1", "-m", "New"]);
+    let pushed = json(&repository.done(&["worktree", "push", "t/1", "--json"]));
+    assert_eq!(pushed["after"].as_str().unwrap(), repository.git(["rev-parse", "sandpiper/t/1"]).trim());
+    assert_eq!(pushed["before"], Value::Null);
+
+    let clone = directory.path().join("clone");
+    repository.done(&["clone", bare.to_str().unwrap(), clone.to_str().unwrap(), "--branch", "sandpiper/t/1"]);
+    assert_eq!(fs::read_to_string(clone.join("new.txt")).unwrap(), "new\n");
+    let again = repository.sandpiper(&["clone", bare.to_str().unwrap(), clone.to_str().unwrap()]);
+    assert_eq!(again.status.code(), Some(125), "{}", String::from_utf8_lossy(&again.stderr));
+
+    // The branch there loses a commit only when that is said.
+    repository.git(["-C", path.to_str().unwrap(), "commit", "--quiet", "--amend", "-m", "Newer"]);
+    let refused = repository.sandpiper(&["worktree", "push", "t/1"]);
+    assert_eq!(refused.status.code(), Some(125), "{}", String::from_utf8_lossy(&refused.stderr));
+    let seen = pushed["after"].as_str().unwrap();
+    repository.done(&["worktree", "push", "t/1", &format!("--force-with-lease={seen}")]);
+    let fetched = repository.done(&["worktree", "fetch"]);
+    assert!(fetched.contains("refs/remotes/origin/main is at"), "{fetched}");
+    repository.check();
+}
+
+#[test]
+fn addresses_that_run_programs_are_refused() {
+    let (directory, repository) = repository();
+    let mark = directory.path().join("mark");
+    for address in [
+        format!("ext::touch {}", mark.display()),
+        format!("-oProxyCommand=touch {}", mark.display()),
+        "git://localhost/x".to_owned(),
+    ] {
+        let output = repository.sandpiper(&["clone", "--", &address, "there"]);
+        assert_eq!(output.status.code(), Some(125), "{address}");
+        assert!(!mark.exists() && !repository.path().join("there").exists(), "{address}");
+    }
+}
+
+#[test]
+fn where_there_is_no_repository_a_run_has_a_copy_of_the_directory() {
+    let (_directory, repository) = repository();
+    fs::remove_dir_all(repository.path().join(".git")).unwrap();
+    let script = "cat b/c.txt; echo new > new.txt; git status; echo $?";
+    let arguments = ["run", "--worktree", "--task", "t", "--run-id", "1", "-c", script];
+    let output = repository.sandpiper(&arguments);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "c\n128\n", "{said}");
+    assert!(said.contains("fatal: not a git repository"), "{said}");
+    assert_eq!(repository.read("new.txt"), None);
+    let listed = json(&repository.done(&["worktree", "list", "--json"]));
+    assert_eq!(listed[0]["id"], "t/1", "{listed:#}");
+    repository.done(&["worktree", "apply", "t/1"]);
+    assert_eq!(repository.read("new.txt").as_deref(), Some("new\n"));
+    let empty = ["run", "--worktree", "--empty", "--task", "t", "--run-id", "2", "-c", "ls | wc -l"];
+    assert_eq!(repository.done(&empty).trim(), "0");
+}
+
+#[test]
+fn a_worktree_can_have_some_directories_only() {
+    let (_directory, repository) = repository();
+    repository.write("d/e/f.txt", "f\n");
+    repository.git(["add", "--all"]);
+    repository.git(["commit", "--quiet", "--message", "second"]);
+    let run = ["run", "--worktree", "--sparse", "d/e", "--task", "t", "--run-id", "1"];
+    let script = "find . -type f | sort; echo x > d/e/x; git add .; git commit -qm x; git ls-files | wc -l";
+    let printed = repository.done(&[&run[..], &["-c", script]].concat());
+    assert_eq!(printed, "./a.txt\n./d/e/f.txt\n4\n");
+    assert_eq!(repository.git(["diff", "--name-only", "main", "sandpiper/t/1"]), "d/e/x\n");
+    repository.check();
+}

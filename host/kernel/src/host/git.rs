@@ -42,6 +42,7 @@ impl Process {
 
     /// `next`: waits for what the command that was started does next.
     ///
+    /// # Errors
     /// `INVAL` when none runs, `IO` when who carries it out is gone.
     pub async fn git_next(&mut self) -> GitStep {
         let running = self.running_git.as_mut().ok_or(Errno::INVAL)?;

@@ -43,6 +43,8 @@ pub struct Begun {
     /// The directory in it that is what the start is in the user's checkout, with slashes; empty for the root,
     /// also where the worktree has no such directory.
     pub directory: String,
+    /// Whether it is of a repository, on which guests can have git's commands carried out.
+    pub has_git: bool,
     /// What was repaired before, and what a person should know.
     pub notes: Vec<String>,
 }

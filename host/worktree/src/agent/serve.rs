@@ -26,7 +26,7 @@ pub fn serve(
     let Some(request) = requests.next() else { return Ok(()) };
     let Request::Begin(begin) = request? else { return out_of_turn() };
     let refuse = |err: &WorktreeError| replies.send(SELF, Err(explain(err)));
-    let worktrees = match Worktrees::open(&begin.start, &begin.root) {
+    let worktrees = match Worktrees::open_to_create(&begin.start, &begin.root, &begin.create) {
         Ok(worktrees) => worktrees,
         Err(err) => return refuse(&err),
     };
@@ -40,7 +40,8 @@ pub fn serve(
         Err(err) => return refuse(&err),
     };
     let directory = directory(&worktrees, &worktree, &begin.start);
-    let begun = Begun { path: worktree.path().to_owned(), directory, notes };
+    let has_git = worktree.record().plain.is_none();
+    let begun = Begun { path: worktree.path().to_owned(), directory, has_git, notes };
     replies.send(SELF, Ok(Said::Begun(begun)))?;
     let mut commands = Commands {
         scope: Scope {

@@ -161,11 +161,11 @@ pub(super) fn run(cx: &Context<'_>, mut arguments: Arguments<'_>) -> Result<u8> 
         if reverse {
             ids.push(commit.id());
         } else {
-            show(cx, &mut request, &spec, &selection, commit)?;
+            show(cx, &mut request, &spec, &selection, &commit)?;
         }
     }
     for id in ids.into_iter().rev() {
-        show(cx, &mut request, &spec, &selection, cx.session.repository.find_commit(id)?)?;
+        show(cx, &mut request, &spec, &selection, &cx.session.repository.find_commit(id)?)?;
     }
     Ok(0)
 }
@@ -175,7 +175,7 @@ fn show(
     request: &mut LogRequest,
     spec: &Pathspec,
     selection: &Selection,
-    commit: Commit<'_>,
+    commit: &Commit<'_>,
 ) -> Result<()> {
     // As with git, a merge shows no differences, unless only first parents are followed.
     let wanted = request.diff.has_form() && (commit.parent_count() < 2 || selection.first_parent);
@@ -186,7 +186,7 @@ fn show(
     } else {
         Vec::new()
     };
-    let text = request.text(cx, &commit, &deltas)?;
+    let text = request.text(cx, commit, &deltas)?;
     cx.print(text);
     cx.hand_over()
 }
