@@ -19,7 +19,6 @@ const TOOLS: &[(&str, Tool)] = &[
     ("csplit", uu_csplit::uumain),
     ("cut", uu_cut::uumain),
     ("date", uu_date::uumain),
-    ("dd", uu_dd::uumain),
     ("dirname", uu_dirname::uumain),
     ("echo", uu_echo::uumain),
     ("expand", uu_expand::uumain),

@@ -9,6 +9,7 @@ mod awk;
 mod cat;
 mod cmp;
 mod crates;
+mod dd;
 mod diff;
 mod du;
 mod expr;
@@ -59,6 +60,7 @@ const OWN: &[(&str, Tool)] = &[
     ("cat", cat::main),
     ("chmod", mode::main),
     ("cmp", cmp::main),
+    ("dd", dd::main),
     ("df", small::df),
     ("diff", diff::main),
     ("du", du::main),
