@@ -12,8 +12,8 @@ use sandpiper_guest::os;
 use crate::options::{Ended, Order, parse};
 use crate::text::{reason, shown};
 use operands::{
-    APPEND, EXCL, FDATASYNC, FSYNC, FULLBLOCK, LCASE, Length, Level, NOCREAT, NOERROR, NOTRUNC, Operands, SPARSE, SWAB,
-    SYNC, UCASE,
+    APPEND, EXCL, FDATASYNC, FSYNC, FULLBLOCK, LCASE, Length, Level, NOCREAT, NOERROR, NOTRUNC, Operands,
+    SPARSE, SWAB, SYNC, UCASE,
 };
 use report::Report;
 
@@ -203,7 +203,10 @@ impl Work<'_> {
                     }
                     self.report.show();
                     let bad = i64::try_from(block.len() - after_short).unwrap_or(i64::MAX);
-                    if self.input.seek(SeekFrom::Current(bad)).is_err() || self.at_end() {
+                    if error.kind() == ErrorKind::IsADirectory
+                        || self.input.seek(SeekFrom::Current(bad)).is_err()
+                        || self.at_end()
+                    {
                         self.code = 1;
                         break;
                     }
@@ -264,10 +267,16 @@ impl Work<'_> {
                 Some(None) | None => Some(io::Error::other("Value too large for defined data type")),
             };
             if let Some(error) = failed {
-                eprintln!("{}: {}: cannot skip: {}", self.tool, escaped_where_needed(&self.input_name), reason(&error));
+                eprintln!(
+                    "{}: {}: cannot skip: {}",
+                    self.tool,
+                    escaped_where_needed(&self.input_name),
+                    reason(&error)
+                );
                 return Err(Stopped::Counted);
             }
-            let size = self.input.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
+            let size =
+                self.input.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
             if size.zip(total).is_some_and(|(size, total)| size.saturating_sub(place) < total) {
                 self.cannot_skip();
             }
@@ -299,7 +308,11 @@ impl Work<'_> {
 
     fn cannot_skip(&self) {
         if self.asked.level != Level::None {
-            eprintln!("{}: {}: cannot skip to specified offset", self.tool, escaped_where_needed(&self.input_name));
+            eprintln!(
+                "{}: {}: cannot skip to specified offset",
+                self.tool,
+                escaped_where_needed(&self.input_name)
+            );
         }
     }
 
@@ -307,13 +320,19 @@ impl Work<'_> {
         if self.asked.seek.is_zero() {
             return Ok(());
         }
-        let distance = self.asked.seek.total(self.asked.output_block).and_then(|total| i64::try_from(total).ok());
+        let distance =
+            self.asked.seek.total(self.asked.output_block).and_then(|total| i64::try_from(total).ok());
         let moved = match distance {
             Some(distance) => self.output.seek(SeekFrom::Current(distance)).map(drop),
             None => Err(io::Error::other("Value too large for defined data type")),
         };
         moved.map_err(|error| {
-            eprintln!("{}: {}: cannot seek: {}", self.tool, escaped_where_needed(&self.output_name), reason(&error));
+            eprintln!(
+                "{}: {}: cannot seek: {}",
+                self.tool,
+                escaped_where_needed(&self.output_name),
+                reason(&error)
+            );
             Stopped::Counted
         })
     }
@@ -357,7 +376,8 @@ impl Work<'_> {
     }
 
     fn at_end(&mut self) -> bool {
-        let size = self.input.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
+        let size =
+            self.input.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
         let place = self.input.stream_position().ok();
         size.zip(place).is_some_and(|(size, place)| place >= size)
     }
@@ -424,7 +444,8 @@ impl Work<'_> {
 
     /// Gives a file that ends in a hole its length.
     fn close_hole(&mut self) {
-        let size = self.output.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
+        let size =
+            self.output.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
         let place = self.output.stream_position().ok();
         if let Some((_, place)) = size.zip(place).filter(|(size, place)| self.ends_in_hole && size < place) {
             if let Err(error) = self.output.set_len(place) {

@@ -149,9 +149,12 @@ pub fn read(tool: &str, operands: &[Vec<u8>]) -> Result<Operands, Ended> {
     for operand in operands {
         let unknown = || usage(format!("unrecognized operand {}", quoted(&shown(operand))));
         let at = operand.iter().position(|&byte| byte == b'=').ok_or_else(unknown)?;
-        let (name, bytes) = (operand.get(..at).unwrap_or_default(), operand.get(at + 1..).unwrap_or_default());
+        let (name, bytes) =
+            (operand.get(..at).unwrap_or_default(), operand.get(at + 1..).unwrap_or_default());
         let value = shown(bytes);
-        let listed = |table, kind: &str| symbols(tool, table, &value, kind).map_err(|refused| refused.unwrap_or_else(usage));
+        let listed = |table, kind: &str| {
+            symbols(tool, table, &value, kind).map_err(|refused| refused.unwrap_or_else(usage))
+        };
         match name {
             b"if" => input = Some(bytes.to_vec()),
             b"of" => output = Some(bytes.to_vec()),
@@ -159,12 +162,14 @@ pub fn read(tool: &str, operands: &[Vec<u8>]) -> Result<Operands, Ended> {
             b"iflag" => input_flags |= listed(FLAGS, "input flag")?,
             b"oflag" => output_flags |= listed(FLAGS, "output flag")?,
             b"status" => {
-                level = match bytes {
-                    b"none" => Level::None,
-                    b"noxfer" => Level::NoTransfer,
-                    b"progress" => Level::Progress,
-                    _ => return Err(usage(format!("invalid status level: {}", quoted(&value)))),
-                };
+                for symbol in value.split(',') {
+                    level = match symbol {
+                        "none" => Level::None,
+                        "noxfer" => Level::NoTransfer,
+                        "progress" => Level::Progress,
+                        _ => return Err(usage(format!("invalid status level: {}", quoted(symbol)))),
+                    };
+                }
             }
             b"ibs" => ibs = block(tool, &value)?,
             b"obs" => obs = block(tool, &value)?,
@@ -186,7 +191,9 @@ pub fn read(tool: &str, operands: &[Vec<u8>]) -> Result<Operands, Ended> {
         }
     }
     if output_flags & APPEND != 0 && output.is_none() {
-        eprintln!("{tool}: oflag=append: only for a file that of= names, the flags of an open one stay as they are");
+        eprintln!(
+            "{tool}: oflag=append: only for a file that of= names, the flags of an open one stay as they are"
+        );
         return Err(Ended(1));
     }
     let (input_block, output_block) = (bs.unwrap_or(ibs), bs.unwrap_or(obs));
@@ -256,6 +263,10 @@ fn wrong(tool: &str, text: &str, why: Wrong) -> Ended {
 fn product(tool: &str, text: &str) -> Result<u64, Wrong> {
     let (first, rest) = factor(text)?;
     let Some(more) = rest else { return first.ok_or(Wrong::TooLarge) };
+    // GNU's takes a `B` without a unit behind the first number alone.
+    if more.strip_suffix('B').is_some_and(|number| number.ends_with(|sign: char| sign.is_ascii_digit())) {
+        return Err(Wrong::Invalid);
+    }
     let second = match product(tool, more) {
         Ok(second) => Some(second),
         Err(Wrong::TooLarge) => None,
@@ -325,9 +336,16 @@ fn unit(suffixed: &str) -> (Option<Option<u64>>, &str) {
 
 /// A word in the quotation marks of the locale.
 fn quoted(text: &str) -> String {
-    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .filter_map(std::env::var_os)
+        .find(|value| !value.is_empty());
     let name = set.map(|value| value.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-    if name.contains("utf-8") || name.contains("utf8") { format!("‘{text}’") } else { format!("'{text}'") }
+    if name.contains("utf-8") || name.contains("utf8") {
+        format!("‘{text}’")
+    } else {
+        format!("'{text}'")
+    }
 }
 
 #[cfg(test)]
@@ -341,8 +359,11 @@ mod tests {
 
     #[test]
     fn suffixes_and_products_are_multiplied() {
-        let table = [("3", 3), ("2w", 4), ("1b", 512), ("2kB", 2000), ("2K", 2048), ("1KiB", 1024), ("k", 1024)];
-        for (text, value) in table.into_iter().chain([("2x3x4", 24), ("3Bx2", 6), ("00x7", 0), ("1M", 1 << 20)]) {
+        let table =
+            [("3", 3), ("2w", 4), ("1b", 512), ("2kB", 2000), ("2K", 2048), ("1KiB", 1024), ("k", 1024)];
+        for (text, value) in
+            table.into_iter().chain([("2x3x4", 24), ("3Bx2", 6), ("00x7", 0), ("1M", 1 << 20)])
+        {
             assert_eq!(product("dd", text), Ok(value), "{text}");
         }
     }
@@ -366,7 +387,8 @@ mod tests {
 
     #[test]
     fn what_is_not_done_here_is_refused_and_what_is_done_is_taken() {
-        for operand in ["conv=ebcdic", "conv=notrunc,block", "iflag=direct", "oflag=append", "bs=0", "conv="] {
+        for operand in ["conv=ebcdic", "conv=notrunc,block", "iflag=direct", "oflag=append", "bs=0", "conv="]
+        {
             assert_eq!(asked(&[operand]).map(|_| ()), Err(1), "{operand}");
         }
         assert!(asked(&["conv=notrunc,swab", "iflag=fullblock", "oflag=append", "of=x"]).is_ok());

@@ -149,11 +149,13 @@ mod tests {
 
     #[test]
     fn sizes_are_rounded_to_the_nearest() {
-        let decimal = [(1000, "1.0 kB"), (1500, "1.5 kB"), (9949, "9.9 kB"), (9951, "10 kB"), (999_999, "1.0 MB")];
+        let decimal =
+            [(1000, "1.0 kB"), (1500, "1.5 kB"), (9949, "9.9 kB"), (9951, "10 kB"), (999_999, "1.0 MB")];
         for (bytes, text) in decimal.into_iter().chain([(0, "0 B"), (999, "999 B"), (3_145_728, "3.1 MB")]) {
             assert_eq!(size(bytes, 1000), text);
         }
-        for (bytes, text) in [(1023, "1023 B"), (1024, "1.0 KiB"), (3 << 20, "3.0 MiB"), (1 << 60, "1.0 EiB")] {
+        for (bytes, text) in [(1023, "1023 B"), (1024, "1.0 KiB"), (3 << 20, "3.0 MiB"), (1 << 60, "1.0 EiB")]
+        {
             assert_eq!(size(bytes, 1024), text);
         }
     }
@@ -163,12 +165,17 @@ mod tests {
         let second = Duration::from_secs(2);
         assert_eq!(transfer(1, second, "2 s"), "1 byte copied, 2 s, 0.0 kB/s");
         assert_eq!(transfer(1000, second, "2 s"), "1000 bytes (1.0 kB) copied, 2 s, 0.5 kB/s");
-        assert_eq!(transfer(30_000_000, second, "2 s"), "30000000 bytes (30 MB, 29 MiB) copied, 2 s, 15 MB/s");
+        assert_eq!(
+            transfer(30_000_000, second, "2 s"),
+            "30000000 bytes (30 MB, 29 MiB) copied, 2 s, 15 MB/s"
+        );
     }
 
     #[test]
     fn times_have_six_digits() {
-        for (number, text) in [(0.0, "0"), (2.0, "2"), (0.206_943, "0.206943"), (3.087e-5, "3.087e-05"), (12.5, "12.5")] {
+        for (number, text) in
+            [(0.0, "0"), (2.0, "2"), (0.206_943, "0.206943"), (3.087e-5, "3.087e-05"), (12.5, "12.5")]
+        {
             assert_eq!(general(number), text);
         }
     }
