@@ -447,12 +447,12 @@ impl Work<'_> {
         let size =
             self.output.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
         let place = self.output.stream_position().ok();
-        if let Some((_, place)) = size.zip(place).filter(|(size, place)| self.ends_in_hole && size < place) {
-            if let Err(error) = self.output.set_len(place) {
-                let (why, name) = (reason(&error), escaped(&self.output_name));
-                eprintln!("{}: failed to truncate to {place} bytes in output file {name}: {why}", self.tool);
-                self.code = 1;
-            }
+        if let Some((_, place)) = size.zip(place).filter(|(size, place)| self.ends_in_hole && size < place)
+            && let Err(error) = self.output.set_len(place)
+        {
+            let (why, name) = (reason(&error), escaped(&self.output_name));
+            eprintln!("{}: failed to truncate to {place} bytes in output file {name}: {why}", self.tool);
+            self.code = 1;
         }
     }
 
