@@ -16,6 +16,7 @@ fn rooms() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("sandpiper-engine", BTreeSet::from(["sandpiper-core", "sandpiper-kernel"])),
         ("sandpiper-images", BTreeSet::new()),
         ("sandpiper-wall", BTreeSet::new()),
+        ("sandpiper-policy", BTreeSet::from(["sandpiper-core"])),
         ("sandpiper-worktree", BTreeSet::from(["sandpiper-core"])),
         (
             "sandpiper",
@@ -84,8 +85,8 @@ fn sources(crate_folder: &str) -> Vec<(String, String)> {
     found
 }
 
-const CRATES: [&str; 9] =
-    ["core", "kernel", "engine", "images", "wall", "worktree", "sandpiper", "cli", "xtask"];
+const CRATES: [&str; 10] =
+    ["core", "kernel", "engine", "images", "wall", "policy", "worktree", "sandpiper", "cli", "xtask"];
 
 /// Files, outside of those allowed, in which a text occurs.
 fn elsewhere(needle: &str, allowed: &[&str]) -> Vec<String> {
