@@ -157,6 +157,8 @@ pub(crate) fn suggest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>)
 pub(crate) struct Source<'a> {
     file: Arc<Path>,
     text: &'a str,
+    /// Where lines begin.
+    lines: Vec<usize>,
 }
 
 impl<'a> Source<'a> {
@@ -164,17 +166,15 @@ impl<'a> Source<'a> {
     const MAX_SHOWN: usize = 60;
 
     pub(crate) fn new(file: &Path, text: &'a str) -> Self {
-        Self { file: file.into(), text }
+        let after_newlines = text.match_indices('\n').map(|(newline, _)| newline + 1);
+        Self { file: file.into(), text, lines: std::iter::once(0).chain(after_newlines).collect() }
     }
 
     pub(crate) fn place(&self, offset: usize) -> Place {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Place {
-            file: self.file.clone(),
-            line: before.matches('\n').count() + 1,
-            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
-        }
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or_default();
+        let before = self.text.get(start..offset).unwrap_or_default();
+        Place { file: self.file.clone(), line, column: before.chars().count() + 1 }
     }
 
     /// What is written there, its first line, with an ellipsis where there is more.

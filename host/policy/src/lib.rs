@@ -56,5 +56,5 @@ pub use schema::json_schema;
 pub use secret::{Secret, SecretError, SecretReference};
 pub use settings::Origin;
 pub use show::Explanation;
-pub use uploads::{PathPattern, Upload, UploadBudget, UploadLimit, Uploads};
+pub use uploads::{PathPattern, Upload, UploadBudget, UploadLimit, Uploads, UploadsError};
 pub use value::Name;

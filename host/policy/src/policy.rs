@@ -131,10 +131,7 @@ fn apply(record: Record<'_>, profile: Option<&str>, settings: &mut Settings, rea
     layer.end();
     for (origin, message) in settings.contradictions() {
         if let Origin::File { place, .. } = origin {
-            let finding = Finding { place, message, hint: None };
-            if !reading.findings.contains(&finding) {
-                reading.findings.push(finding);
-            }
+            reading.add(Finding { place, message, hint: None });
         }
     }
 }

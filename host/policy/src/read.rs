@@ -21,10 +21,19 @@ pub(crate) struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    /// Nobody reads more at once, and a file may have a hundred thousand.
+    const MAX_FINDINGS: usize = 100;
+
     pub(crate) fn find(&mut self, offset: usize, message: String, hint: Option<String>) {
-        let finding = Finding { place: self.source.place(offset), message, hint };
-        // What a profile inherits is found wrong once.
-        if !self.findings.contains(&finding) {
+        self.add(Finding { place: self.source.place(offset), message, hint });
+    }
+
+    /// Adds a finding, unless it is there: what profiles inherit is found wrong once.
+    pub(crate) fn add(&mut self, finding: Finding) {
+        if self.findings.len() == Self::MAX_FINDINGS {
+            let message = "there are more mistakes, which are listed once these are mended".to_owned();
+            self.findings.push(Finding { message, hint: None, ..finding });
+        } else if self.findings.len() < Self::MAX_FINDINGS && !self.findings.contains(&finding) {
             self.findings.push(finding);
         }
     }

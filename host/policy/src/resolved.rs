@@ -12,7 +12,7 @@ use crate::mount::{EntryKey, MountSource, Variable};
 use crate::network::Network;
 use crate::secret::{Secret, SecretError, SecretReference};
 use crate::settings::{Origin, Setting, Settings};
-use crate::uploads::Uploads;
+use crate::uploads::{Uploads, UploadsError};
 use crate::value::{Bytes, Name};
 
 /// A policy with a profile and overrides applied: what one run may do, and who said so.
@@ -200,14 +200,12 @@ impl Resolved {
     }
 
     /// What may leave the machine.
-    pub fn uploads(&self) -> Uploads {
+    ///
+    /// # Errors
+    /// [`UploadsError`] where the patterns cannot be compiled together; then nothing may leave.
+    pub fn uploads(&self) -> Result<Uploads, UploadsError> {
         let crate::settings::UploadSettings { allow, deny, max_bytes, max_files } = &self.settings.uploads;
-        Uploads {
-            allow: allow.value.clone(),
-            deny: deny.value.clone(),
-            max_bytes: max_bytes.value.0,
-            max_files: max_files.value,
-        }
+        Uploads::new(allow.value.clone(), deny.value.clone(), max_bytes.value.0, max_files.value)
     }
 
     /// What a run on another machine may take.

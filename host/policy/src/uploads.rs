@@ -1,6 +1,6 @@
 //! Uploads: which files may leave the machine, and how many.
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use serde_json::json;
 
 use crate::read::{Node, Reading};
@@ -8,21 +8,12 @@ use crate::value::{Bytes, Value, quoted};
 
 /// A pattern of paths below a mount, as in `.gitignore`: without a slash it is a name at any depth, with
 /// one it begins at the mount; a directory stands for all in it; `*` stays within a name, `**` does not.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
     text: String,
-    exact: GlobSet,
-    any_case: GlobSet,
+    /// What it is as globs: of the thing itself, and of what is in it.
+    globs: Vec<String>,
 }
-
-/// Equal when written equally.
-impl PartialEq for PathPattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl Eq for PathPattern {}
 
 impl PathPattern {
     /// Far more than a path of the longest names; a pattern is compiled.
@@ -59,19 +50,50 @@ impl PathPattern {
         if !directory_only {
             globs.push(from);
         }
-        let set = |any_case| {
-            let mut set = GlobSetBuilder::new();
-            for glob in &globs {
-                set.add(GlobBuilder::new(glob).literal_separator(true).case_insensitive(any_case).build()?);
+        if globs.iter().any(|glob| compile(glob, Case::Exact).is_err()) {
+            return Err("is not a pattern, expected one as in .gitignore, such as \"src/**\"");
+        }
+        Ok(Self { text: text.to_owned(), globs })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Case {
+    Exact,
+    Any,
+}
+
+fn compile(glob: &str, case: Case) -> Result<Glob, globset::Error> {
+    GlobBuilder::new(glob).literal_separator(true).case_insensitive(case == Case::Any).build()
+}
+
+/// Patterns, compiled together.
+#[derive(Clone, Debug)]
+struct Patterns {
+    list: Vec<PathPattern>,
+    set: GlobSet,
+    /// The pattern of each glob of the set.
+    owners: Vec<usize>,
+}
+
+impl Patterns {
+    fn new(patterns: Vec<PathPattern>, case: Case) -> Result<Self, globset::Error> {
+        let mut set = GlobSetBuilder::new();
+        let mut owners = Vec::new();
+        for (index, pattern) in patterns.iter().enumerate() {
+            for glob in &pattern.globs {
+                set.add(compile(glob, case)?);
+                owners.push(index);
             }
-            set.build()
-        };
-        let wrong = |_: globset::Error| "is not a pattern, expected one as in .gitignore, such as \"src/**\"";
-        Ok(Self {
-            text: text.to_owned(),
-            exact: set(false).map_err(wrong)?,
-            any_case: set(true).map_err(wrong)?,
-        })
+        }
+        Ok(Self { list: patterns, set: set.build()?, owners })
+    }
+
+    /// The first pattern that names a path.
+    fn first(&self, path: &str) -> Option<&PathPattern> {
+        let globs = self.set.matches(path);
+        let owner = globs.iter().filter_map(|glob| self.owners.get(*glob)).min()?;
+        self.list.get(*owner)
     }
 }
 
@@ -97,18 +119,19 @@ impl Value for PathPattern {
     }
 }
 
-/// What may leave the machine. Nothing, when `allow` is empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What may leave the machine. Nothing, when no pattern allows it.
+#[derive(Clone, Debug)]
 pub struct Uploads {
-    /// Files that may leave.
-    pub allow: Vec<PathPattern>,
-    /// Files that may not, though they are allowed; in upper and lower case alike.
-    pub deny: Vec<PathPattern>,
-    /// Bytes of one run.
-    pub max_bytes: u64,
-    /// Files of one run.
-    pub max_files: u64,
+    allow: Patterns,
+    deny: Patterns,
+    max_bytes: u64,
+    max_files: u64,
 }
+
+/// The patterns are too many or too intricate to be compiled together.
+#[derive(Debug, thiserror::Error)]
+#[error("the patterns of `uploads` cannot be compiled together")]
+pub struct UploadsError(#[from] globset::Error);
 
 /// Whether a file may leave the machine, and by which pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +145,16 @@ pub enum Upload<'a> {
 }
 
 impl Uploads {
+    pub(crate) fn new(
+        allow: Vec<PathPattern>,
+        deny: Vec<PathPattern>,
+        max_bytes: u64,
+        max_files: u64,
+    ) -> Result<Self, UploadsError> {
+        let (allow, deny) = (Patterns::new(allow, Case::Exact)?, Patterns::new(deny, Case::Any)?);
+        Ok(Self { allow, deny, max_bytes, max_files })
+    }
+
     /// Whether the file at a path below a mount may leave; `path` has `/` between names.
     ///
     /// A symlink is asked for by its own path, and is never followed out of the mount.
@@ -129,12 +162,10 @@ impl Uploads {
         if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
             return Upload::NotAllowed;
         }
-        if let Some(pattern) = self.deny.iter().find(|pattern| pattern.any_case.is_match(path)) {
-            return Upload::Denied(pattern);
-        }
-        match self.allow.iter().find(|pattern| pattern.exact.is_match(path)) {
-            Some(pattern) => Upload::Allowed(pattern),
-            None => Upload::NotAllowed,
+        match (self.deny.first(path), self.allow.first(path)) {
+            (Some(denied), _) => Upload::Denied(denied),
+            (None, Some(allowed)) => Upload::Allowed(allowed),
+            (None, None) => Upload::NotAllowed,
         }
     }
 
@@ -189,7 +220,7 @@ mod tests {
     }
 
     fn uploads(allow: &[&str], deny: &[&str]) -> Uploads {
-        Uploads { allow: patterns(allow), deny: patterns(deny), max_bytes: 100, max_files: 2 }
+        Uploads::new(patterns(allow), patterns(deny), 100, 2).unwrap()
     }
 
     #[test]

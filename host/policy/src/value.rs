@@ -192,12 +192,20 @@ impl<T: Value> Value for Option<T> {
     }
 }
 
+/// Far more than a person writes; each item may be compiled.
+const MAX_ITEMS: usize = 1000;
+
 impl<T: Value> Value for Vec<T> {
     fn read(node: &Node<'_>, reading: &mut Reading<'_>) -> Option<Self> {
         let Some(array) = node.value.get_ref().as_array() else {
             reading.expected(node, "a list in brackets");
             return None;
         };
+        if array.len() > MAX_ITEMS {
+            let message = format!("`{}` has {} items, expected at most {MAX_ITEMS}", node.key, array.len());
+            reading.find(node.value.span().start, message, None);
+            return None;
+        }
         let mut items = Self::new();
         let mut written = BTreeSet::new();
         for (index, value) in array.iter().enumerate() {
@@ -218,7 +226,7 @@ impl<T: Value> Value for Vec<T> {
     }
 
     fn schema() -> serde_json::Value {
-        json!({ "type": "array", "items": T::schema(), "uniqueItems": true })
+        json!({ "type": "array", "items": T::schema(), "uniqueItems": true, "maxItems": MAX_ITEMS })
     }
 }
 

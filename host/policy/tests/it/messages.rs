@@ -87,6 +87,7 @@ fn a_guest_path_is_mounted_once() {
 "#);
 }
 
+#[cfg(unix)] // Paths are written with backslashes elsewhere.
 #[test]
 fn the_policy_is_shown_with_origins() {
     let text = r#"
@@ -173,4 +174,22 @@ limits.timeout = "1m"  (/p/sandpiper.toml:4:11, profile ci)
     let unknown = resolve(text).explain("limits.timout").unwrap_err();
     assert_eq!(unknown.to_string(), "there is no key `limits.timout`");
     assert_eq!(unknown.hint(), Some("did you mean `limits.timeout`?"));
+}
+
+#[test]
+fn a_file_full_of_mistakes_is_refused_at_once() {
+    let lines: Vec<String> = (0..50_000).map(|index| format!("k{index} = 1")).collect();
+    let message = refused(&lines.join("\n"));
+    assert_eq!(message.lines().filter(|line| line.contains("unknown key")).count(), 100);
+    assert!(message.contains("there are more mistakes"));
+}
+
+#[test]
+fn a_list_is_as_long_as_a_person_writes_it() {
+    let list = |count: usize| {
+        let items: Vec<String> = (0..count).map(|index| format!("\"a{index}\"")).collect();
+        format!("uploads.allow = [{}]", items.join(", "))
+    };
+    assert!(resolve(&list(1000)).uploads().is_ok());
+    assert_eq!(refused(&list(1001)), "1:17: `uploads.allow` has 1001 items, expected at most 1000");
 }
