@@ -39,6 +39,11 @@ impl fmt::Display for Backend {
     }
 }
 
+impl Choice for Backend {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("wasm", Self::Wasm), ("e2b", Self::E2b), ("daytona", Self::Daytona), ("docker", Self::Docker)];
+}
+
 /// Why a run may go from one backend to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RouteReason {

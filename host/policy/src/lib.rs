@@ -24,12 +24,14 @@
 
 mod backend;
 mod decimal;
+mod entries;
 mod file;
 mod finding;
-mod mount;
+mod layer;
 mod network;
 mod overrides;
 mod policy;
+mod profiles;
 mod read;
 mod resolved;
 mod review;

@@ -39,7 +39,8 @@ impl NetworkRule {
             return false;
         }
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        let address = host.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+        let without_zone = host.split('%').next().unwrap_or(host);
+        let address = without_zone.parse::<IpAddr>().ok().map(|address| address.to_canonical());
         let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
         match &self.host {
             HostPattern::Any => true,
@@ -96,6 +97,10 @@ fn parse_host(text: &str) -> Option<HostPattern> {
         None => (text, None),
     };
     if let Ok(first) = address.parse::<IpAddr>() {
+        // Hosts are compared as IPv4 where they are that, so such a rule would never hold.
+        if first.to_canonical() != first {
+            return None;
+        }
         let bits = if first.is_ipv4() { 32 } else { 128 };
         let prefix = prefix.unwrap_or(bits);
         return (prefix <= bits).then_some(HostPattern::Addresses { first, prefix });
@@ -216,7 +221,7 @@ mod tests {
             ("0.0.0.0/0", ("1.2.3.4", 1), ("::1", 1)),
             ("127.0.0.1", ("127.0.0.1", 1), ("127.0.0.2", 1)),
             ("[::1]:80", ("[::1]", 80), ("::1", 81)),
-            ("fe80::/10", ("fe80::1", 1), ("ff80::1", 1)),
+            ("fe80::/10", ("fe80::1%eth0", 1), ("ff80::1", 1)),
             ("*:443", ("x", 443), ("x", 80)),
         ] {
             assert!(matches(rule, yes.0, yes.1), "{rule} {yes:?}");
@@ -246,6 +251,7 @@ mod tests {
             "münchen.de",
             "127.1",
             "user@host",
+            "::ffff:10.0.0.0/104",
         ] {
             assert!(text.parse::<NetworkRule>().is_err(), "{text}");
         }

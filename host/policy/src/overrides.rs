@@ -6,8 +6,8 @@ use sandpiper_core::{Access, GitDirectory, Metering, Mount};
 
 use crate::backend::Backend;
 use crate::decimal::Usd;
+use crate::entries::{EntryKey, MountSource, Variable, VariableName};
 use crate::finding::PolicyError;
-use crate::mount::{EntryKey, MountSource, Variable, VariableName};
 use crate::settings::{Origin, Setting, Settings};
 use crate::value::{Bytes, Value};
 

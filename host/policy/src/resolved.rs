@@ -8,7 +8,7 @@ use sandpiper_core::{Access, Limits, Mount};
 
 use crate::backend::{ApiUrl, Backend, RouteReason};
 use crate::decimal::{Cpus, Usd};
-use crate::mount::{EntryKey, MountSource, Variable};
+use crate::entries::{EntryKey, MountSource, Variable};
 use crate::network::Network;
 use crate::secret::{Secret, SecretError, SecretReference};
 use crate::settings::{Origin, Setting, Settings};

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use sandpiper_core::Metering;
 
 use crate::backend::{Backend, RouteReason};
-use crate::mount::{EntryKey, Variable};
+use crate::entries::{EntryKey, Variable};
 use crate::resolved::Resolved;
 use crate::secret::SecretReference;
 use crate::settings::{Origin, Settings};

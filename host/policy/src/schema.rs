@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::mount::EntryKey;
+use crate::entries::EntryKey;
 use crate::settings::{Entries, Setting, Settings, Visitor};
 use crate::value::Value;
 

@@ -8,8 +8,8 @@ use sandpiper_core::{GuestPath, Limits, Metering};
 
 use crate::backend::{ApiUrl, Backend, RouteReason};
 use crate::decimal::{Cpus, Usd};
+use crate::entries::{EntryKey, MountSource, Variable, VariableName};
 use crate::finding::Place;
-use crate::mount::{EntryKey, MountSource, Variable, VariableName};
 use crate::network::NetworkRule;
 use crate::secret::SecretReference;
 use crate::uploads::PathPattern;

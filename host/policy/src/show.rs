@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::entries::EntryKey;
 use crate::finding::{PolicyError, suggest};
-use crate::mount::EntryKey;
 use crate::resolved::Resolved;
 use crate::settings::{Entries, Origin, Setting, Visitor};
 use crate::value::{Value, quoted};

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::backend::Backend;
 use crate::read::{Node, Reading, Record};
 use crate::secret::{SecretReference, host_path, is_variable_name, path_schema, variable_schema};
-use crate::value::{Choice, Value, quoted};
+use crate::value::{Value, quoted};
 
 /// A key of such a table.
 pub(crate) trait EntryKey: Ord + Clone {
@@ -37,7 +37,7 @@ impl EntryKey for GuestPath {
 
 /// The name of an environment variable.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct VariableName(String);
+pub(crate) struct VariableName(String);
 
 impl EntryKey for VariableName {
     fn parse(text: &str) -> Result<Self, String> {
@@ -148,9 +148,4 @@ impl Value for Variable {
         };
         json!({ "anyOf": [{ "type": "string" }, one("env", variable_schema()), one("file", path_schema())] })
     }
-}
-
-impl Choice for Backend {
-    const ALL: &'static [(&'static str, Self)] =
-        &[("wasm", Self::Wasm), ("e2b", Self::E2b), ("daytona", Self::Daytona), ("docker", Self::Docker)];
 }
