@@ -9,8 +9,8 @@ use crate::finding::PolicyError;
 /// The name of a policy file.
 pub const FILE_NAME: &str = "sandpiper.toml";
 
-/// A policy is written by hand; what is longer is none.
-const MAX_BYTES: u64 = 1 << 20;
+/// A policy is written by hand; what is longer is none. Each profile has a copy of what it inherits.
+const MAX_BYTES: u64 = 64 << 10;
 
 /// Reads a policy file that the person named.
 pub(crate) fn read(path: &Path) -> Result<String, PolicyError> {
@@ -61,7 +61,7 @@ fn text(file: File) -> io::Result<String> {
     if u64::try_from(text.len()).is_ok_and(|length| length <= MAX_BYTES) {
         return Ok(text);
     }
-    Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is longer than 1MiB"))
+    Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is longer than 64KiB"))
 }
 
 /// Who could have written a file, by Unix owners and modes.

@@ -91,6 +91,8 @@ impl Policy {
     /// What holds for one run: defaults, then the file, then the profile and those that it extends, then
     /// what the command line or a request says.
     ///
+    /// A profile may allow more than the top level does, so the person chooses it, whoever makes the request.
+    ///
     /// # Errors
     /// [`PolicyError::UnknownProfile`]; [`PolicyError::Widened`] where a request asks for more than the
     /// policy allows; [`PolicyError::Override`] where the result cannot be enforced.

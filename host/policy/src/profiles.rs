@@ -7,11 +7,19 @@ use crate::layer;
 use crate::read::{Node, Reading, Record};
 use crate::settings::Settings;
 
+/// Far more than a person tells apart; each has a copy of what it inherits.
+const MAX_PROFILES: usize = 100;
+
 /// Reads all profiles over the settings outside of them.
 pub(crate) fn read(node: &Node<'_>, top: &Settings, reading: &mut Reading<'_>) -> BTreeMap<String, Settings> {
     let Some(table) = Record::of(node, reading, "tables such as [profile.ci]") else {
         return BTreeMap::new();
     };
+    if table.entries().count() > MAX_PROFILES {
+        let message = format!("there are more than {MAX_PROFILES} profiles");
+        reading.find(node.value.span().start, message, None);
+        return BTreeMap::new();
+    }
     let mut waiting = BTreeMap::new();
     for (name, offset, node) in table.entries() {
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')) {

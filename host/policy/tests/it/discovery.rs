@@ -48,9 +48,9 @@ fn a_policy_with_mistakes_is_not_passed_over() {
 fn a_file_that_is_too_long_is_no_policy() {
     let folder = tree();
     let path = folder.path().join("sandpiper.toml");
-    fs::write(&path, "#".repeat(1 << 20)).unwrap();
+    fs::write(&path, "#".repeat(64 << 10)).unwrap();
     assert!(Policy::load(&path).is_ok());
-    fs::write(&path, "#".repeat((1 << 20) + 1)).unwrap();
+    fs::write(&path, "#".repeat((64 << 10) + 1)).unwrap();
     assert!(matches!(Policy::load(&path), Err(PolicyError::Read { .. })));
 }
 

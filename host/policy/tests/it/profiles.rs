@@ -89,3 +89,11 @@ fn a_mistake_that_profiles_inherit_is_found_once() {
     let text = "limits.processes = 0\n[profile.a]\n[profile.b]\nextends = \"a\"\n";
     assert_snapshot!(refused(text), @"1:20: `limits.processes` is 0, expected at least 1");
 }
+
+#[test]
+fn there_are_as_many_profiles_as_a_person_tells_apart() {
+    let text =
+        |count: usize| (0..count).map(|index| format!("[profile.p{index}]")).collect::<Vec<_>>().join("\n");
+    assert_eq!(parse(&text(100)).unwrap().profiles().count(), 100);
+    assert!(refused(&text(101)).ends_with("there are more than 100 profiles"));
+}
