@@ -2,7 +2,7 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::finding::PolicyError;
 
@@ -20,20 +20,24 @@ pub(crate) fn read(path: &Path) -> Result<String, PolicyError> {
 /// The text of the nearest policy file at or above a directory, and where it is.
 ///
 /// Ends at the root of the file system, and at a directory of another user.
-pub(crate) fn find(start: &Path) -> Result<Option<(std::path::PathBuf, String)>, PolicyError> {
+pub(crate) fn find(start: &Path) -> Result<Option<(PathBuf, String)>, PolicyError> {
+    find_as(trust::user(), start)
+}
+
+fn find_as(user: trust::User, start: &Path) -> Result<Option<(PathBuf, String)>, PolicyError> {
     for directory in start.ancestors() {
         let path = directory.join(FILE_NAME);
         let standing = directory.metadata().map_err(|source| failed(directory, source))?;
         if path.symlink_metadata().is_ok() {
             let (file, metadata) = open(&path).map_err(|source| failed(&path, source))?;
-            if let Some(why) = trust::doubt(&metadata, &standing) {
+            if let Some(why) = trust::doubt(&metadata, &standing, user) {
                 let hint = format!("if you trust it, name it: --policy {}", path.display());
                 return Err(PolicyError::Untrusted { path, why, hint });
             }
             let text = text(file).map_err(|source| failed(&path, source))?;
             return Ok(Some((path, text)));
         }
-        if trust::is_of_another(&standing) {
+        if trust::is_of_another(&standing, user) {
             break;
         }
     }
@@ -70,6 +74,13 @@ mod trust {
     use std::fs::Metadata;
     use std::os::unix::fs::MetadataExt;
 
+    /// The number of a user.
+    pub(super) type User = u32;
+
+    pub(super) fn user() -> User {
+        rustix::process::geteuid().as_raw()
+    }
+
     /// Owner, group and mode of a file or directory.
     #[derive(Clone, Copy)]
     pub(super) struct Standing {
@@ -84,16 +95,15 @@ mod trust {
         }
     }
 
-    pub(super) fn doubt(file: &Metadata, directory: &Metadata) -> Option<String> {
-        let user = rustix::process::geteuid().as_raw();
+    pub(super) fn doubt(file: &Metadata, directory: &Metadata, user: User) -> Option<String> {
         doubt_of(file.into(), directory.into(), user)
     }
 
-    pub(super) fn is_of_another(directory: &Metadata) -> bool {
-        is_foreign(directory.into(), rustix::process::geteuid().as_raw())
+    pub(super) fn is_of_another(directory: &Metadata, user: User) -> bool {
+        is_foreign(directory.into(), user)
     }
 
-    pub(super) fn doubt_of(file: Standing, directory: Standing, user: u32) -> Option<String> {
+    pub(super) fn doubt_of(file: Standing, directory: Standing, user: User) -> Option<String> {
         const STICKY: u32 = 0o1000;
         if is_foreign(file, user) {
             return Some(format!("it belongs to another user ({})", file.uid));
@@ -111,7 +121,7 @@ mod trust {
         None
     }
 
-    fn is_foreign(standing: Standing, user: u32) -> bool {
+    fn is_foreign(standing: Standing, user: User) -> bool {
         standing.uid != user && standing.uid != 0
     }
 
@@ -128,20 +138,53 @@ mod trust {
 mod trust {
     use std::fs::Metadata;
 
-    pub(super) fn doubt(_file: &Metadata, _directory: &Metadata) -> Option<String> {
+    /// Any user: none is told from another.
+    #[derive(Clone, Copy)]
+    pub(super) struct User;
+
+    pub(super) fn user() -> User {
+        User
+    }
+
+    pub(super) fn doubt(_file: &Metadata, _directory: &Metadata, _user: User) -> Option<String> {
         None
     }
 
-    pub(super) fn is_of_another(_directory: &Metadata) -> bool {
+    pub(super) fn is_of_another(_directory: &Metadata, _user: User) -> bool {
         false
     }
 }
 
 #[cfg(all(test, unix))]
 mod tests {
-    use super::trust::{Standing, doubt_of};
+    use std::fs;
+    use std::os::unix::fs::chown;
+
+    use super::trust::{Standing, doubt_of, user};
+    use super::{FILE_NAME, find_as};
+    use crate::PolicyError;
 
     const USER: u32 = 1000;
+
+    #[test]
+    fn the_search_ends_at_a_directory_of_another_user() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        fs::write(folder.path().join(FILE_NAME), "").unwrap();
+        // Root's files are everybody's to follow, so root gives these away.
+        let owner = if user() == 0 { USER } else { user() };
+        for path in [folder.path(), &inner, &folder.path().join(FILE_NAME)] {
+            chown(path, Some(owner), None).unwrap();
+        }
+        assert!(find_as(owner, &inner).unwrap().is_some());
+        assert!(find_as(owner + 1, &inner).unwrap().is_none());
+        let found = find_as(owner + 1, folder.path());
+        assert!(
+            matches!(&found, Err(PolicyError::Untrusted { why, .. }) if why.contains("another user")),
+            "{found:?}"
+        );
+    }
 
     fn standing(uid: u32, gid: u32, mode: u32) -> Standing {
         Standing { uid, gid, mode }
