@@ -85,5 +85,52 @@ pub fn run(name: &str, arguments: &[OsString]) -> Option<i32> {
         eprintln!("{name}: {error}");
         return Some(1);
     }
+    if name == "sort"
+        && let Some(option) = arguments.iter().skip(1).find_map(|argument| sorts_in_a_thread(sandpiper_guest::bytes(argument)))
+    {
+        eprintln!("sort: {option} is not supported in a sandbox, where it would take a thread; without it sort works");
+        return Some(2);
+    }
     Some(tool(arguments.to_vec().into_iter()))
+}
+
+/// The option, if it is one for which the crate starts a thread.
+fn sorts_in_a_thread(argument: &[u8]) -> Option<&'static str> {
+    let long: &[(&[u8], &'static str)] = &[(b"--check", "--check"), (b"--merge", "--merge")];
+    if let Some((_, name)) = long.iter().find(|(option, _)| argument.starts_with(option)) {
+        return Some(name);
+    }
+    let cluster = argument.strip_prefix(b"-").filter(|rest| !rest.starts_with(b"-"))?;
+    // What stands behind one of these is its value.
+    let letters = cluster.iter().take_while(|letter| !b"kotST".contains(letter));
+    letters.into_iter().find_map(|letter| match letter {
+        b'c' => Some("-c"),
+        b'C' => Some("-C"),
+        b'm' => Some("-m"),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sorts_in_a_thread;
+
+    #[test]
+    fn only_options_of_sort_that_take_a_thread_are_found() {
+        for (argument, found) in [
+            ("-c", Some("-c")),
+            ("-nrC", Some("-C")),
+            ("-um", Some("-m")),
+            ("--check=quiet", Some("--check")),
+            ("--merge", Some("--merge")),
+            ("-tc", None),
+            ("-k1,1", None),
+            ("-ocm", None),
+            ("--reverse", None),
+            ("cm", None),
+            ("-", None),
+        ] {
+            assert_eq!(sorts_in_a_thread(argument.as_bytes()), found, "{argument}");
+        }
+    }
 }

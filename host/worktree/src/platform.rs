@@ -94,6 +94,7 @@ pub(crate) fn make_readable(file: &File) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "as on Unix")]
 pub(crate) fn make_readable(_file: &File) -> io::Result<()> {
     Ok(())
 }

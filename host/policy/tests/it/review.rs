@@ -1,0 +1,127 @@
+//! What a person is told of a policy before it is used.
+
+use insta::assert_snapshot;
+use sandpiper_core::{Limits, Spec};
+use sandpiper_policy::{Authority, Backend, Notice, Overrides, Policy, RemoteCaps, Upload};
+
+use crate::resolve;
+
+fn lines(notices: &[Notice]) -> String {
+    notices
+        .iter()
+        .map(|notice| notice.to_string().replace("/p/sandpiper.toml:", ""))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn the_empty_policy_allows_nothing() {
+    for empty in [Policy::empty(), crate::parse("").unwrap(), crate::parse("# nothing\n[mounts]\n").unwrap()]
+    {
+        let run = empty.resolve(None, Overrides::default(), Authority::Person).unwrap();
+        assert!(run.mounts().is_empty());
+        assert!(run.environment(Backend::Wasm, |_| Some("x".into())).unwrap().is_empty());
+        assert!(!run.network().permits("localhost", 80));
+        assert_eq!(run.uploads().unwrap().decide("README.md"), Upload::NotAllowed);
+        assert_eq!(run.routing().backends, [Backend::Wasm]);
+        assert!(run.routing().on.is_empty() && run.routing().ask);
+        assert!(matches!(run.remote(), RemoteCaps { max_cost, .. } if max_cost.micros() == 0));
+        assert_eq!(run.limits(), Limits::default());
+        assert!(run.reaches().is_empty() && run.warnings().is_empty());
+        let spec = Spec { mounts: run.mounts(), limits: run.limits(), ..Spec::default() };
+        assert_eq!(spec, Spec::default());
+    }
+}
+
+#[test]
+fn what_is_doubtful_is_said_with_its_line() {
+    let text = r#"
+[mounts]
+"/workspace" = { host = ".", access = "read-write" }
+"/keys" = { host = "keys" }
+[environment]
+GITHUB_TOKEN = "ghp_hunter2"
+KEY = { file = "keys/a" }
+KEYBOARD = "de"
+[limits]
+metering = "deadline"
+fuel = 5
+[network]
+allow = ["example.com"]
+[routing]
+on = ["unsupported"]
+"#;
+    let warnings = lines(&resolve(text).warnings());
+    assert!(!warnings.contains("hunter2"));
+    assert_snapshot!(warnings, @r#"
+3:16: the guest can write this policy, which is in the mount /workspace; mount it read-only or a directory below
+4:11: the guest can read the file of `environment.KEY`, which is in the mount /keys
+3:16: the guest can read the file of `environment.KEY`, which is in the mount /workspace
+6:16: `environment.GITHUB_TOKEN` sounds like a secret and is written out; name where it is: { env = "GITHUB_TOKEN" }
+11:8: `limits.fuel` has no effect while `limits.metering` is "deadline"
+13:9: every run is refused: the backend wasm has no network, and `routing.on` has no "needs" to go to another
+15:6: `routing.on` has no effect with one backend
+"#);
+    let text = "[routing]\nbackends = [\"wasm\", \"e2b\"]\n";
+    assert_snapshot!(lines(&resolve(text).warnings()), @"2:12: nothing will run on e2b: `remote.max_cost` is 0");
+}
+
+#[test]
+fn a_policy_that_the_guest_cannot_write_is_no_doubt() {
+    for text in [
+        "[mounts]\n\"/workspace\" = { host = \".\" }\n",
+        "[mounts]\n\"/workspace\" = { host = \"src\", access = \"read-write\" }\n",
+    ] {
+        assert!(resolve(text).warnings().is_empty(), "{text}");
+    }
+    let text = "[mounts]\n\"/workspace\" = { host = \"src/..\", access = \"read-write\" }\n";
+    assert_eq!(resolve(text).warnings().len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_does_not_hide_that_the_guest_can_write_the_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    let real = folder.path().join("real");
+    std::fs::create_dir(&real).unwrap();
+    std::os::unix::fs::symlink(&real, folder.path().join("link")).unwrap();
+    let path = real.join("sandpiper.toml");
+    std::fs::write(&path, "[mounts]\n\"/w\" = { host = \"../link\", access = \"read-write\" }\n").unwrap();
+    let run = Policy::load(&path).unwrap().resolve(None, Overrides::default(), Authority::Person).unwrap();
+    assert_eq!(run.warnings().len(), 1);
+}
+
+#[cfg(unix)] // Paths are written with backslashes elsewhere.
+#[test]
+fn how_far_a_policy_reaches_is_said() {
+    let text = r#"
+[mounts]
+"/workspace" = { host = "src", access = "read-write" }
+"/up" = { host = ".." }
+"/etc" = { host = "/etc", access = "read-write" }
+[environment]
+LANG = "C"
+KEY = { env = "AWS_SECRET_ACCESS_KEY" }
+[routing]
+backends = ["wasm", "e2b", "docker"]
+[network]
+allow = ["*"]
+[uploads]
+allow = ["**"]
+[e2b]
+api_url = "https://example.com"
+api_key = { file = "/root/.netrc" }
+"#;
+    assert_snapshot!(lines(&resolve(text).reaches()), @r#"
+5:10: the guest gets /etc at /etc, "read-write"
+4:9: the guest gets /p/.. at /up, "read-only"
+8:7: the guest gets the environment variable AWS_SECRET_ACCESS_KEY as KEY
+10:12: runs may go to e2b, and the file /root/.netrc to https://example.com
+10:12: runs may go to docker
+12:9: the guest reaches ["*"]
+14:9: files may be uploaded: ["**"]
+"#);
+    let near =
+        "[mounts]\n\"/workspace\" = { host = \".\", access = \"read-write\" }\n[limits]\ntimeout = \"1h\"\n";
+    assert!(resolve(near).reaches().is_empty());
+}
