@@ -17,6 +17,7 @@ fn rooms() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("sandpiper-images", BTreeSet::new()),
         ("sandpiper-wall", BTreeSet::new()),
         ("sandpiper-worktree", BTreeSet::from(["sandpiper-core"])),
+        ("sandpiper-routing", BTreeSet::from(["sandpiper-core"])),
         (
             "sandpiper",
             BTreeSet::from([
@@ -84,8 +85,8 @@ fn sources(crate_folder: &str) -> Vec<(String, String)> {
     found
 }
 
-const CRATES: [&str; 9] =
-    ["core", "kernel", "engine", "images", "wall", "worktree", "sandpiper", "cli", "xtask"];
+const CRATES: [&str; 10] =
+    ["core", "kernel", "engine", "images", "wall", "worktree", "routing", "sandpiper", "cli", "xtask"];
 
 /// Files, outside of those allowed, in which a text occurs.
 fn elsewhere(needle: &str, allowed: &[&str]) -> Vec<String> {
