@@ -19,6 +19,7 @@ fn rooms() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("sandpiper-policy", BTreeSet::from(["sandpiper-core"])),
         ("sandpiper-worktree", BTreeSet::from(["sandpiper-core"])),
         ("sandpiper-journal", BTreeSet::from(["sandpiper-core"])),
+        ("sandpiper-routing", BTreeSet::from(["sandpiper-core"])),
         (
             "sandpiper",
             BTreeSet::from([
@@ -87,7 +88,17 @@ fn sources(crate_folder: &str) -> Vec<(String, String)> {
 }
 
 const CRATES: [&str; 12] = [
-    "core", "kernel", "engine", "images", "wall", "policy", "routing", "worktree", "journal", "sandpiper", "cli",
+    "core",
+    "kernel",
+    "engine",
+    "images",
+    "wall",
+    "policy",
+    "routing",
+    "worktree",
+    "journal",
+    "sandpiper",
+    "cli",
     "xtask",
 ];
 
