@@ -85,7 +85,7 @@ pub fn run(name: &str, arguments: &[OsString]) -> Option<i32> {
         eprintln!("{name}: {error}");
         return Some(1);
     }
-    if name == "sort"
+    if *name == "sort"
         && let Some(option) = arguments.iter().skip(1).find_map(|argument| sorts_in_a_thread(sandpiper_guest::bytes(argument)))
     {
         eprintln!("sort: {option} is not supported in a sandbox, where it would take a thread; without it sort works");

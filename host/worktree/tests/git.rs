@@ -1,5 +1,6 @@
 //! The git command of guests against git itself: the same command lines on the same repositories.
 
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::missing_docs_in_private_items)]
 
 #[path = "git/changing.rs"]
