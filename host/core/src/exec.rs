@@ -27,6 +27,7 @@ pub struct Exec {
     /// Standard input.
     pub stdin: Stdin,
     /// Who carries out the `git` commands of the guest; without one they say that there is no repository.
+    /// Images without a `git`, and components, never ask.
     pub git: Option<Arc<dyn Git>>,
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use sandpiper_core::GitCommand;
 
@@ -51,6 +52,7 @@ pub fn serve(
             guest_path: begin.guest_path,
         },
         running: HashMap::new(),
+        leaving: Vec::new(),
     };
     for request in requests {
         match request? {
@@ -64,14 +66,14 @@ pub fn serve(
             }
             Request::Leave { number } => commands.leave(number),
             Request::Finish(how) => {
-                commands.leave_all();
+                commands.end();
                 drop(lock);
                 let finished = finish(worktree, how).map(Said::Finished).map_err(|err| explain(&err));
                 return replies.send(SELF, finished);
             }
         }
     }
-    commands.leave_all();
+    commands.end();
     Ok(())
 }
 
@@ -92,6 +94,9 @@ impl<W: Write> Replies<W> {
 struct Commands {
     scope: Scope,
     running: HashMap<u64, Running>,
+    /// Threads of those that were given up, which may not have noticed yet. Nobody waits for them before the
+    /// end, for requests have to be read all the time.
+    leaving: Vec<JoinHandle<()>>,
 }
 
 impl Commands {
@@ -115,13 +120,17 @@ impl Commands {
     }
 
     fn leave(&mut self, number: u64) {
-        if let Some(running) = self.running.remove(&number) {
-            running.end();
-        }
+        self.leaving.retain(|thread| !thread.is_finished());
+        self.leaving.extend(self.running.remove(&number).map(Running::leave));
     }
 
-    fn leave_all(&mut self) {
-        self.running.drain().for_each(|(_, running)| running.end());
+    /// Ends all of them.
+    fn end(&mut self) {
+        self.leaving.extend(self.running.drain().map(|(_, running)| running.leave()));
+        for thread in self.leaving.drain(..) {
+            // One that panicked has ended too.
+            let _ = thread.join();
+        }
     }
 }
 

@@ -43,13 +43,11 @@ impl Running {
         self.permits.send(disk_bytes).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 
-    /// Ends it early, as git does at Ctrl-C, and waits for that.
-    pub fn end(self) {
-        let Self { permits, allowance, thread } = self;
-        allowance.cancel();
-        drop(permits);
-        // A thread that panicked has ended too.
-        let _ = thread.join();
+    /// Ends it early, as git does at Ctrl-C. Its thread ends at the next object or file that it would look
+    /// at; the handle is for who waits for that.
+    pub fn leave(self) -> thread::JoinHandle<()> {
+        self.allowance.cancel();
+        self.thread
     }
 }
 
@@ -147,7 +145,8 @@ impl GitRunning for LocalRunning {
 impl Drop for LocalRunning {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {
-            running.end();
+            // Not waited for: an executor's thread may be here.
+            drop(running.leave());
         }
     }
 }
