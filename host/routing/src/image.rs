@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 /// A description of the local image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
-    /// The commands, as in `/usr/bin`.
+    /// The commands, as in `/usr/bin`, as far as they work. `git` does where a run has a git worktree alone:
+    /// who routes such a run adds it.
     pub commands: BTreeSet<String>,
     /// The top-level modules of its Python.
     pub python_modules: BTreeSet<String>,
