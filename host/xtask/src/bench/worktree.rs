@@ -38,9 +38,11 @@ fn compare(repository: &Repository, files: usize, turns: usize) -> Result<()> {
     for turn in 0..=turns {
         let theirs = repository.folder.join(format!("git-{turn}"));
         let (path, branch) = (theirs.display().to_string(), format!("git-{turn}"));
+        settle()?;
         let git_time = timed(|| repository.git(&["worktree", "add", "--quiet", "-b", &branch, &path]))?;
         let git_status_time = timed(|| clean(&theirs))?;
         let id = Id::new("bench", &turn.to_string())?;
+        settle()?;
         let start = Instant::now();
         let worktree = worktrees.create(&id, &Create::default(), &mut |_| {})?;
         let our_time = start.elapsed();
@@ -84,6 +86,13 @@ fn at_once(repository: &Repository) -> Result<()> {
         "{AT_ONCE} worktrees at once: {:.2} s, all clean for git, and git fsck finds nothing",
         time.as_secs_f64()
     );
+    Ok(())
+}
+
+/// Waits until the disk has what was written: the one that comes second is not to wait for the first one's files.
+fn settle() -> Result<()> {
+    #[cfg(unix)]
+    output(&mut Command::new("sync"))?;
     Ok(())
 }
 
