@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
 
 use git2::{Oid, Repository};
 
@@ -22,6 +23,10 @@ pub(crate) use listing::{Entry, Kind, Listing};
 const MAX_THREADS: usize = 16;
 /// Files that a thread takes at once.
 const BATCH: usize = 64;
+/// Git reads again what was changed in the second in which the index was written, as it could have been
+/// changed after it (git's Documentation/technical/racy-git.txt). So files say that they are older than
+/// that, by the coarsest time of a file system.
+const OLDER_THAN_INDEX: Duration = Duration::from_secs(2);
 
 /// How far the writing of files has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +57,7 @@ pub(crate) fn write_files(
         repository,
         entries,
         root,
+        modified: SystemTime::now() - OLDER_THAN_INDEX,
         next: AtomicUsize::new(0),
         done: AtomicUsize::new(0),
         stopped: AtomicBool::new(false),
@@ -95,6 +101,8 @@ struct Work<'a> {
     repository: &'a Path,
     entries: &'a [Entry],
     root: &'a Path,
+    /// When the files were changed last, as their times say.
+    modified: SystemTime,
     next: AtomicUsize,
     done: AtomicUsize,
     stopped: AtomicBool,
@@ -141,6 +149,7 @@ impl Work<'_> {
                         let file = crate::platform::create_file(&path, entry.kind == Kind::Executable)
                             .at("create", &path)?;
                         write_whole(&file, blob.data()).at("write", &path)?;
+                        file.set_modified(self.modified).at("set the time of", &path)?;
                         Stat::of(&file.metadata().at("read", &path)?)
                     }
                     Kind::Link => {

@@ -1,6 +1,8 @@
 //! A new worktree is what `git worktree add` makes.
 
 use std::fs;
+use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use sandpiper_worktree::{Create, State, WorktreeError};
 
@@ -57,6 +59,15 @@ fn the_index_knows_all_files_without_reading_them() {
     assert_eq!(repository.git_in(worktree.path(), ["diff-files"]), "");
     let cached = repository.git_in(worktree.path(), ["ls-files", "--debug"]);
     assert!(!cached.contains("size: 0\tflags"), "{cached}");
+    let second = |path: &Path| {
+        let modified = fs::metadata(path).unwrap().modified().unwrap();
+        modified.duration_since(UNIX_EPOCH).unwrap().as_secs()
+    };
+    let index = repository.git_in(worktree.path(), ["rev-parse", "--git-path", "index"]);
+    for file in files(worktree.path()) {
+        // Git would take it for changed after the index was written, and read it.
+        assert!(second(&worktree.path().join(&file)) < second(Path::new(index.trim())), "{}", file.display());
+    }
 }
 
 #[test]
