@@ -110,13 +110,13 @@ allow = ["*"]
 allow = ["**"]
 [e2b]
 api_url = "https://example.com"
-api_key = { file = "/root/.netrc" }
+api_key = { file = "/home/ada/.netrc" }
 "#;
     assert_snapshot!(lines(&resolve(text).reaches()), @r#"
 5:10: the guest gets /etc at /etc, "read-write"
 4:9: the guest gets /p/.. at /up, "read-only"
 8:7: the guest gets the environment variable AWS_SECRET_ACCESS_KEY as KEY
-10:12: runs may go to e2b, and the file /root/.netrc to https://example.com
+10:12: runs may go to e2b, and the file /home/ada/.netrc to https://example.com
 10:12: runs may go to docker
 12:9: the guest reaches ["*"]
 14:9: files may be uploaded: ["**"]
