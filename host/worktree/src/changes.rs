@@ -88,7 +88,13 @@ impl Changes {
     /// # Errors
     /// Those of objects.
     pub fn stat(&self) -> Result<String, WorktreeError> {
-        Ok(String::from_utf8_lossy(&self.difference()?.stat()?).into_owned())
+        Ok(self.counted()?.1)
+    }
+
+    /// How many files, and the same text.
+    pub(crate) fn counted(&self) -> Result<(usize, String), WorktreeError> {
+        let difference = self.difference()?;
+        Ok((difference.count(), String::from_utf8_lossy(&difference.stat()?).into_owned()))
     }
 
     fn difference(&self) -> Result<Difference<'_>, WorktreeError> {

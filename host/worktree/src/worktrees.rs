@@ -6,7 +6,7 @@ use git2::{ErrorClass, ErrorCode, Oid, Repository, Signature, Time};
 
 use crate::error::{At, Trying};
 use crate::record::{Held, Records};
-use crate::{Create, Id, Record, WorktreeError, administration, plain};
+use crate::{Create, Id, Plain, Record, WorktreeError, administration, plain};
 
 /// The worktrees that sandpiper makes of a repository.
 pub struct Worktrees {
@@ -27,24 +27,7 @@ impl Worktrees {
     /// [`WorktreeError::NoRepository`]; [`WorktreeError::Unsupported`] for repositories whose objects are
     /// named by SHA-256 and for a root within a checkout of the repository.
     pub fn open(start: &Path, root: &Path) -> Result<Self, WorktreeError> {
-        // What is read was checked by zlib, and by its name when it was written; as git, which does not hash
-        // what it checks out either.
-        git2::opts::strict_hash_verification(false);
-        let root = std::path::absolute(root).at("find", root)?;
-        match Repository::discover(start) {
-            Ok(repository) => Self::of_repository(repository, &root),
-            Err(source) if source.code() == ErrorCode::NotFound => {
-                let start_directory = start.canonicalize().at("open", start)?;
-                let is_known = |directory: &&Path| {
-                    plain::repository_path(&root.join(repository_name(directory))).join("HEAD").exists()
-                };
-                match start_directory.ancestors().find(is_known) {
-                    Some(directory) => Self::of_directory(directory, &root),
-                    None => Err(WorktreeError::NoRepository { path: start.to_owned() }),
-                }
-            }
-            Err(source) => Err(WorktreeError::Git { action: "open the repository", source }),
-        }
+        Self::find_or_make(start, root, None)
     }
 
     /// Opens them to make one: where there is no repository and `options` say what it is to begin with then
@@ -53,15 +36,28 @@ impl Worktrees {
     /// # Errors
     /// As [`Worktrees::open`].
     pub fn open_to_create(start: &Path, root: &Path, options: &Create) -> Result<Self, WorktreeError> {
-        let is_in_none =
-            || matches!(Repository::discover(start), Err(err) if err.code() == ErrorCode::NotFound);
-        if options.plain.is_none() || !is_in_none() {
-            return Self::open(start, root);
+        Self::find_or_make(start, root, options.plain)
+    }
+
+    fn find_or_make(start: &Path, root: &Path, plain: Option<Plain>) -> Result<Self, WorktreeError> {
+        // What is read was checked by zlib, and by its name when it was written; as git, which does not hash
+        // what it checks out either.
+        git2::opts::strict_hash_verification(false);
+        let root = std::path::absolute(root).at("find", root)?;
+        match Repository::discover(start) {
+            Ok(repository) => return Self::of_repository(repository, &root),
+            Err(source) if source.code() == ErrorCode::NotFound => {}
+            Err(source) => return Err(WorktreeError::Git { action: "open the repository", source }),
         }
         let directory = start.canonicalize().at("open", start)?;
-        let root = std::path::absolute(root).at("find", root)?;
-        plain::make(&plain::repository_path(&root.join(repository_name(&directory))))?;
-        Self::of_directory(&directory, &root)
+        let own_repository = |of: &Path| plain::repository_path(&root.join(repository_name(of)));
+        if plain.is_some() {
+            plain::make(&own_repository(&directory))?;
+            return Self::of_directory(&directory, &root);
+        }
+        let known = directory.ancestors().find(|directory| own_repository(directory).join("HEAD").exists());
+        let known = known.ok_or_else(|| WorktreeError::NoRepository { path: start.to_owned() })?;
+        Self::of_directory(known, &root)
     }
 
     fn of_repository(repository: Repository, root: &Path) -> Result<Self, WorktreeError> {

@@ -45,12 +45,7 @@ pub fn serve(
     let begun = Begun { path: worktree.path().to_owned(), directory, has_git, notes };
     replies.send(SELF, Ok(Said::Begun(begun)))?;
     let mut commands = Commands {
-        scope: Scope {
-            git_directory: worktree.git_directory(),
-            work_tree: worktree.path().to_owned(),
-            branch: format!("refs/heads/{}", worktree.record().id.branch()),
-            guest_path: begin.guest_path,
-        },
+        scope: Scope { guest_path: begin.guest_path, ..worktree.scope() },
         running: HashMap::new(),
         leaving: Vec::new(),
     };
@@ -157,16 +152,8 @@ fn make<'a>(worktrees: &'a Worktrees, begin: &Begin) -> Result<(Worktree<'a>, Ve
 }
 
 fn finish(worktree: Worktree<'_>, finish: Finish) -> Result<Finished, WorktreeError> {
-    let changes = worktree.changes()?;
-    let mut finished = Finished {
-        stat: changes.stat()?,
-        files: changes.files()?.len(),
-        commit: None,
-        applied: false,
-        removed: false,
-        trash: None,
-    };
-    drop(changes);
+    let (files, stat) = worktree.changes()?.counted()?;
+    let mut finished = Finished { stat, files, commit: None, applied: false, removed: false, trash: None };
     let remove = match finish {
         Finish::KeepAlways => None,
         Finish::Keep => Some(Remove { discard: false }),

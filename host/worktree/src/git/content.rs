@@ -108,8 +108,8 @@ impl Session<'_> {
 
     /// Stores the content of a file of the working tree. For the host any size goes; no filter is run.
     pub(super) fn store(&self, path: &[u8], stat: &Stat, entry: Option<&IndexEntry>) -> Result<Oid> {
-        let odb = self.odb()?;
         if self.is_streamed(path, stat)? {
+            let odb = self.odb()?;
             let size = usize::try_from(stat.size).map_err(|_| self.tree.too_large(path))?;
             let mut writer = odb.writer(size, ObjectType::Blob)?;
             let copied = io::copy(&mut self.tree.open_file(path)?.take(stat.size), &mut writer)?;
@@ -122,7 +122,7 @@ impl Session<'_> {
         } else {
             self.stored_form(path, stat.kind, entry)?
         };
-        Ok(odb.write(ObjectType::Blob, &content)?)
+        self.write(ObjectType::Blob, &content)
     }
 
     /// Tells whether a file is stored piece by piece, because nothing in it changes on the way.

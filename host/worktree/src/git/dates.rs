@@ -115,8 +115,9 @@ pub(super) fn approximate(text: &str, now: Moment) -> Result<i64> {
 /// Reads the date of a commit (`GIT_AUTHOR_DATE`): `[@]SECONDS[ +ZZZZ]`, ISO 8601 or RFC 2822.
 pub(super) fn exact(text: &str, now: Moment) -> Option<Moment> {
     let text = text.trim();
-    let (seconds, zone) = text.strip_prefix('@').unwrap_or(text).split_once(' ').unwrap_or((text, ""));
-    if let Ok(seconds) = seconds.trim_start_matches('@').parse() {
+    let raw = text.strip_prefix('@').unwrap_or(text);
+    let (seconds, zone) = raw.split_once(' ').unwrap_or((raw, ""));
+    if let Ok(seconds) = seconds.parse() {
         return Some(Moment { seconds, offset_minutes: offset_minutes(zone)? });
     }
     match text.split_whitespace().collect::<Vec<_>>().as_slice() {

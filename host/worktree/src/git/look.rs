@@ -89,6 +89,11 @@ impl<'a> Difference<'a> {
         Ok(Self { session, deltas })
     }
 
+    /// How many files differ.
+    pub(crate) fn count(&self) -> usize {
+        self.deltas.len()
+    }
+
     /// Each file with how it changed, by path.
     pub(crate) fn files(&self) -> Result<Vec<(Change, FileStat)>, LookError> {
         let file = |delta: &Delta| {

@@ -54,7 +54,7 @@ impl<'a> Snapshot<'a> {
 
     /// The files that git tells of as a tree.
     pub(crate) fn tree(&mut self) -> std::result::Result<Oid, LookError> {
-        Ok(self.staging.write_tree(&self.session.repository)?)
+        Ok(self.session.write_tree(&mut self.staging)?)
     }
 
     /// Makes the files what is staged.

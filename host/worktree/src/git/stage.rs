@@ -6,7 +6,6 @@ use super::pathspec::Pathspec;
 use super::session::{Found, Session};
 use super::staging::Staging;
 use super::work_tree::{GITLINK, Kind};
-use git2::ObjectType;
 
 /// What was done to the entry of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,8 +38,7 @@ pub(super) fn stage(session: &Session<'_>, staging: &mut Staging, path: &[u8]) -
     }
     let before = staging.get(path);
     let mode = session.mode_of(stat.kind, before.map(|entry| entry.mode));
-    let content = session.stored_form(path, stat.kind, before)?;
-    let id = session.write(ObjectType::Blob, &content)?;
+    let id = session.store(path, &stat, before)?;
     staging.set(path, mode, id, Some(&stat))
 }
 

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sandpiper_worktree::remote::{Access, Fetch, Fetched, Push, Pushed, RemoteError};
@@ -101,6 +103,18 @@ impl Pair {
 
     pub(super) fn fetch(&self) -> Result<Fetched, RemoteError> {
         self.worktrees().fetch(&Fetch::default(), &self.access(), &mut |_| {})
+    }
+
+    /// Fetches, and gives that up a moment later.
+    pub(super) fn fetch_until_cancelled(&self, access: &Access) -> Result<Fetched, RemoteError> {
+        let cancelled = Arc::clone(&access.cancelled);
+        let canceller = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(200));
+            cancelled.store(true, Ordering::Relaxed);
+        });
+        let fetched = self.worktrees().fetch(&Fetch::default(), access, &mut |_| {});
+        canceller.join().unwrap();
+        fetched
     }
 
     pub(super) fn worktrees(&self) -> Worktrees {

@@ -100,15 +100,8 @@ fn silence_ends_it() {
 fn being_cancelled_ends_it() {
     let pair = Pair::new();
     let _server = served(&pair, |_| Reply::Silence);
-    let access = pair.access();
-    let cancelled = access.cancelled.clone();
     let start = Instant::now();
-    let canceller = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(200));
-        cancelled.store(true, Ordering::Relaxed);
-    });
-    let err = pair.worktrees().fetch(&Fetch::default(), &access, &mut |_| {}).unwrap_err();
-    canceller.join().unwrap();
+    let err = pair.fetch_until_cancelled(&pair.access()).unwrap_err();
     assert!(matches!(err, RemoteError::Cancelled), "{err:?}");
     assert!(start.elapsed() < Duration::from_secs(20));
     pair.check();

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use sandpiper_worktree::remote::{Clone, Fetch, Push, RemoteError, Ssh, clone};
@@ -123,13 +122,7 @@ fn silence_ends_it_and_so_does_being_cancelled() {
     let err = pair.worktrees().fetch(&Fetch::default(), &access, &mut |_| {}).unwrap_err();
     assert!(matches!(err, RemoteError::Silent { .. }), "{err:?}");
     access.silence_timeout = Duration::from_secs(90);
-    let cancelled = access.cancelled.clone();
-    let canceller = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(200));
-        cancelled.store(true, Ordering::Relaxed);
-    });
-    let err = pair.worktrees().fetch(&Fetch::default(), &access, &mut |_| {}).unwrap_err();
-    canceller.join().unwrap();
+    let err = pair.fetch_until_cancelled(&access).unwrap_err();
     assert!(matches!(err, RemoteError::Cancelled), "{err:?}");
     assert!(start.elapsed() < Duration::from_mins(1));
     pair.check();
