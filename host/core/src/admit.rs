@@ -1,9 +1,11 @@
 //! The gate before a backend: everything a spec asks for is enforced, or refused here.
 
-use crate::{Access, Clock, Exec, GitDirectory, Image, Limits, Metering, Spec, SpecError};
+use serde::{Deserialize, Serialize};
+
+use crate::{Access, Clock, Exec, GitDirectory, Image, Limits, Metering, Network, Spec, SpecError};
 
 /// What a backend can enforce and offer for an image. The default offers nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "a table of independent yes and no answers")]
 pub struct Capabilities {
     /// Mounts host directories.
@@ -26,6 +28,46 @@ pub struct Capabilities {
     pub seed: bool,
     /// Runs WebAssembly files of the host.
     pub module_files: bool,
+    /// Limits memory, as the spec says.
+    pub memory: bool,
+    /// Limits the elements of tables.
+    pub table_elements: bool,
+    /// Limits the private in-memory file system.
+    pub tmp_bytes: bool,
+    /// Limits open descriptors.
+    pub descriptors: bool,
+    /// Limits processes, as the spec says.
+    pub processes: bool,
+    /// Can keep commands off the network.
+    pub network_nothing: bool,
+    /// Can let commands reach the hosts that rules name, and no others.
+    pub network_rules: bool,
+    /// Can let commands reach everything.
+    pub network_everything: bool,
+    /// Ends a sandbox when its lifetime is over.
+    pub lifetime: bool,
+    /// Notes metadata, and lists sandboxes by it.
+    pub metadata: bool,
+    /// Has `git` in a sandbox carried out by the host ([`Exec::git`]).
+    pub host_git: bool,
+    /// Sends signals to commands; without it a command can only be ended.
+    pub signals: bool,
+    /// Takes hold of a sandbox by its reference, and lists what there is.
+    pub connect: bool,
+    /// Sets a sandbox aside and goes on with it.
+    pub pause: bool,
+    /// Commands go on where they were when a sandbox was set aside.
+    pub pause_keeps_processes: bool,
+    /// Keeps the files of a sandbox as an image.
+    pub snapshot: bool,
+    /// Makes a sandbox of another.
+    pub fork: bool,
+    /// Reaches a port of a sandbox.
+    pub ports: bool,
+    /// Tells what a sandbox uses.
+    pub metrics: bool,
+    /// Tells what a command was refused ([`Outcome::denials`](crate::Outcome::denials)).
+    pub denials: bool,
 }
 
 /// A spec that a backend has been found able to enforce; only [`admit`] makes one.
@@ -55,25 +97,29 @@ impl Admitted {
 
 /// Checks a spec against what a backend can do for its image.
 ///
+/// A limit that has its default binds where it can be enforced: a machine elsewhere has its own bounds. One
+/// that has another value was asked for, and is refused where it cannot be.
+///
 /// # Errors
 /// [`Refusal`] names the first field that would otherwise be ignored, or that contradicts another.
 pub fn admit(spec: Spec, backend: &str, capabilities: Capabilities) -> Result<Admitted, Refusal> {
     spec.check()?;
     // Taken apart by name, so that a new field does not compile before it is decided here.
-    let Spec { image, mounts, limits, clock, seed } = &spec;
+    let Spec { image, mounts, limits, clock, seed, env: _, network, lifetime, metadata } = &spec;
     let Limits {
         metering,
-        fuel: _,
+        fuel,
         wall: _,
-        memory_bytes: _,
-        table_elements: _,
-        tmp_bytes: _,
+        memory_bytes,
+        table_elements,
+        tmp_bytes,
         disk_bytes: _,
         files: _,
-        descriptors: _,
-        processes: _,
+        descriptors,
+        processes,
         output_bytes: _,
     } = limits;
+    let usual = Limits::default();
     let hides_git = mounts.iter().any(|mount| mount.git == GitDirectory::Hidden);
     let writable = mounts.iter().any(|mount| mount.access == Access::ReadWrite);
     let nested = mounts.iter().any(|inner| mounts.iter().any(|outer| inner.guest.is_below(&outer.guest)));
@@ -84,7 +130,17 @@ pub fn admit(spec: Spec, backend: &str, capabilities: Capabilities) -> Result<Ad
         // Without a writable mount there is nothing to count.
         ("disk_bytes", writable && !capabilities.disk_bytes),
         ("files", writable && !capabilities.files),
-        ("fuel", *metering == Metering::Fuel && !capabilities.fuel),
+        ("fuel", *metering == Metering::Fuel && *fuel != usual.fuel && !capabilities.fuel),
+        ("memory", *memory_bytes != usual.memory_bytes && !capabilities.memory),
+        ("table_elements", *table_elements != usual.table_elements && !capabilities.table_elements),
+        ("tmp", *tmp_bytes != usual.tmp_bytes && !capabilities.tmp_bytes),
+        ("descriptors", *descriptors != usual.descriptors && !capabilities.descriptors),
+        ("processes", *processes != usual.processes && !capabilities.processes),
+        ("network", *network == Network::Nothing && !capabilities.network_nothing),
+        ("network", matches!(network, Network::Rules { .. }) && !capabilities.network_rules),
+        ("network", *network == Network::Everything && !capabilities.network_everything),
+        ("lifetime", lifetime.is_some() && !capabilities.lifetime),
+        ("metadata", !metadata.is_empty() && !capabilities.metadata),
         ("metering", *metering == Metering::Deadline && !capabilities.deadline_metering),
         ("clock", matches!(clock, Clock::Virtual { .. }) && !capabilities.virtual_clock),
         ("seed", seed.is_some() && !capabilities.seed),
@@ -118,6 +174,14 @@ pub enum Refusal {
     },
 }
 
+/// What is wrong with a variable, if anything is.
+pub(crate) fn wrong_variable(name: &str, value: &str) -> Option<String> {
+    if name.is_empty() || name.contains(['=', '\0']) {
+        return Some(format!("`{}` is not a variable's name", name.escape_debug()));
+    }
+    value.contains('\0').then(|| format!("the value of the variable {name} contains NUL"))
+}
+
 impl Exec {
     /// Most arguments and variables of a command, and the most bytes they may have together; as
     /// Linux's `ARG_MAX` on a default stack.
@@ -136,13 +200,8 @@ impl Exec {
         if let Some(index) = self.argv.iter().position(|argument| argument.contains('\0')) {
             return refuse(format!("argument {index} contains NUL"));
         }
-        for (name, value) in &self.env {
-            if name.is_empty() || name.contains(['=', '\0']) {
-                return refuse(format!("`{}` is not a variable's name", name.escape_debug()));
-            }
-            if value.contains('\0') {
-                return refuse(format!("the value of the variable {name} contains NUL"));
-            }
+        if let Some(what) = self.env.iter().find_map(|(name, value)| wrong_variable(name, value)) {
+            return refuse(what);
         }
         if let Some(cwd) = self.cwd.as_deref().filter(|cwd| !cwd.starts_with('/') || cwd.contains('\0')) {
             return refuse(format!(
@@ -166,6 +225,8 @@ impl Exec {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::Mount;
 
@@ -180,6 +241,26 @@ mod tests {
         virtual_clock: true,
         seed: true,
         module_files: true,
+        memory: true,
+        table_elements: true,
+        tmp_bytes: true,
+        descriptors: true,
+        processes: true,
+        network_nothing: true,
+        network_rules: true,
+        network_everything: true,
+        lifetime: true,
+        metadata: true,
+        host_git: true,
+        signals: true,
+        connect: true,
+        pause: true,
+        pause_keeps_processes: true,
+        snapshot: true,
+        fork: true,
+        ports: true,
+        metrics: true,
+        denials: true,
     };
 
     fn mounting(mounts: &[(&str, Access)]) -> Spec {
@@ -205,11 +286,43 @@ mod tests {
             ..Spec::default()
         };
         is_refused("mounts.git", hiding, Capabilities { hidden_git: false, ..EVERYTHING });
-        is_refused("fuel", Spec::default(), Capabilities { fuel: false, ..EVERYTHING });
+        let changed = |change: fn(&mut Limits)| {
+            let mut spec = Spec::default();
+            change(&mut spec.limits);
+            spec
+        };
+        let fuel = changed(|limits| limits.fuel = 1_000);
+        is_refused("fuel", fuel, Capabilities { fuel: false, ..EVERYTHING });
+        let memory = changed(|limits| limits.memory_bytes = 1 << 20);
+        is_refused("memory", memory, Capabilities { memory: false, ..EVERYTHING });
+        let processes = changed(|limits| limits.processes = 1);
+        is_refused("processes", processes, Capabilities { processes: false, ..EVERYTHING });
+        let lives = Spec { lifetime: Some(Duration::from_secs(1)), ..Spec::default() };
+        is_refused("lifetime", lives, Capabilities { lifetime: false, ..EVERYTHING });
+        let noted = Spec { metadata: [("a".to_owned(), "b".to_owned())].into(), ..Spec::default() };
+        is_refused("metadata", noted, Capabilities { metadata: false, ..EVERYTHING });
         let seeded = Spec { seed: Some(1), ..Spec::default() };
         is_refused("seed", seeded, Capabilities { seed: false, ..EVERYTHING });
         let timeless = Spec { clock: Clock::Virtual { start_ns: 0 }, ..Spec::default() };
         is_refused("clock", timeless, Capabilities { virtual_clock: false, ..EVERYTHING });
+    }
+
+    #[test]
+    fn a_limit_that_nobody_has_set_is_not_asked_for() {
+        let lacking = Capabilities { fuel: false, memory: false, processes: false, ..EVERYTHING };
+        assert!(admit(Spec::default(), "test", lacking).is_ok());
+    }
+
+    #[test]
+    fn no_network_is_granted_that_a_backend_cannot_bound() {
+        let rules = Network::Rules { allow: vec!["example.org".to_owned()], deny: Vec::new() };
+        for (network, lacking) in [
+            (Network::Nothing, Capabilities { network_nothing: false, ..EVERYTHING }),
+            (rules, Capabilities { network_rules: false, ..EVERYTHING }),
+            (Network::Everything, Capabilities { network_everything: false, ..EVERYTHING }),
+        ] {
+            is_refused("network", Spec { network, ..Spec::default() }, lacking);
+        }
     }
 
     #[test]

@@ -3,9 +3,21 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use crate::Stream;
+
+/// Signals that may wait for the command to take them.
+const SIGNALS_WAITING: usize = 64;
+
+/// What was sent to a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signalled {
+    /// Ctrl-C, to all of its processes.
+    Interrupt,
+    /// A signal, by its number in Linux, to its first process.
+    Signal(u8),
+}
 
 /// Ends or interrupts a running command, or closes one of its output streams. Clones control the same
 /// command.
@@ -15,8 +27,8 @@ pub struct Control(Arc<State>);
 #[derive(Debug)]
 struct State {
     cancel: watch::Sender<bool>,
-    /// How often it was interrupted.
-    interrupts: watch::Sender<u64>,
+    /// The signals that were sent, in their order.
+    signals: broadcast::Sender<Signalled>,
     closed: [AtomicBool; 2],
 }
 
@@ -24,7 +36,7 @@ impl Default for Control {
     fn default() -> Self {
         Self(Arc::new(State {
             cancel: watch::Sender::new(false),
-            interrupts: watch::Sender::new(0),
+            signals: broadcast::Sender::new(SIGNALS_WAITING),
             closed: Default::default(),
         }))
     }
@@ -44,18 +56,33 @@ impl Control {
         let _ = receiver.wait_for(|cancelled| *cancelled).await;
     }
 
-    /// Sends `SIGINT` to the command's processes, as a terminal does for Ctrl-C. Of no effect where the
-    /// command has not started yet, and where the backend knows no signals.
+    /// Sends `SIGINT` to all of the command's processes, as a terminal does for Ctrl-C. Of no effect where
+    /// the command has not started yet, and where the backend knows no signals.
     pub fn interrupt(&self) {
-        self.0.interrupts.send_modify(|count| *count = count.wrapping_add(1));
+        self.send(Signalled::Interrupt);
     }
 
-    /// Waits for interrupts from now on, and calls `each` for each; it does not end.
-    pub async fn interrupted(&self, mut each: impl FnMut()) {
-        let mut receiver = self.0.interrupts.subscribe();
-        // The sender lives in `self`, so the wait cannot fail.
-        while receiver.changed().await.is_ok() {
-            each();
+    /// Sends a signal, by its number in Linux, to the command's first process, as `kill` does. Of no effect
+    /// where [`Control::interrupt`] has none.
+    pub fn signal(&self, signal: u8) {
+        self.send(Signalled::Signal(signal));
+    }
+
+    fn send(&self, signalled: Signalled) {
+        // Without a receiver the command has not started, or it has ended.
+        let _ = self.0.signals.send(signalled);
+    }
+
+    /// Waits for signals from now on, and calls `each` for each; it does not end. For backends.
+    pub async fn signalled(&self, mut each: impl FnMut(Signalled)) {
+        let mut receiver = self.0.signals.subscribe();
+        loop {
+            match receiver.recv().await {
+                Ok(signalled) => each(signalled),
+                // As with signals of a system, of many at once some are one.
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return std::future::pending().await,
+            }
         }
     }
 

@@ -29,6 +29,9 @@ pub struct Exec {
     /// Who carries out the `git` commands of the guest; without one they say that there is no repository.
     /// Images without a `git`, and components, never ask.
     pub git: Option<Arc<dyn Git>>,
+    /// End the command with [`Exit::Unsupported`](crate::Exit::Unsupported) when it asks for what the sandbox
+    /// does not offer, before it has gone on without that: for hosts that then run it elsewhere.
+    pub stop_at_unsupported: bool,
 }
 
 impl Exec {

@@ -41,6 +41,14 @@ pub enum Exit {
         /// The signal's number, as Linux has it.
         signal: u8,
     },
+    /// The guest needs what the sandbox does not offer, and was ended when it asked for that, because
+    /// [`Exec::stop_at_unsupported`](crate::Exec::stop_at_unsupported) said so.
+    Unsupported {
+        /// The kind of what it needs, such as `threads` or `sockets`: the operation of the denial.
+        operation: String,
+        /// What it was needed for: the subject of the denial.
+        subject: String,
+    },
     /// The host asked the guest to end (Ctrl-C, [`Control::cancel`](crate::Control::cancel)).
     Cancelled,
     /// The command is nothing that can be run: a file or directory that is no program of the image, or
@@ -65,6 +73,8 @@ impl Exit {
         match self {
             Self::Code { code } => *code,
             Self::Timeout => 124,
+            // The sandbox refuses it, not the guest.
+            Self::Unsupported { .. } => 125,
             Self::NotRunnable { .. } => 126,
             Self::NotFound { .. } => 127,
             Self::Cancelled => 130,

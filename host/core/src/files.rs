@@ -33,6 +33,18 @@ pub trait Files: Send + Sync {
     /// [`FileError`].
     fn stat(&self, path: &str) -> BoxFuture<'static, Result<FileStat, FileError>>;
 
+    /// Where a symlink points to, as it is written; what is not UTF-8 in it is replaced.
+    ///
+    /// # Errors
+    /// [`FileErrorKind::NotASymlink`]; [`FileError`].
+    fn read_link(&self, path: &str) -> BoxFuture<'static, Result<String, FileError>>;
+
+    /// Sets the permission bits of a file or a directory.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    fn set_mode(&self, path: &str, mode: u16) -> BoxFuture<'static, Result<(), FileError>>;
+
     /// The entries of a directory by the order of their names; those whose names are not UTF-8 are left out.
     ///
     /// # Errors
@@ -233,6 +245,15 @@ pub enum FileErrorKind {
     /// It is no regular file.
     #[error("it is no regular file")]
     NotAFile,
+    /// It is no symlink.
+    #[error("it is no symlink")]
+    NotASymlink,
+    /// It has more entries than can be looked at.
+    #[error("it has more than {limit} files")]
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
     /// It is not UTF-8, or holds a NUL.
     #[error("it is not text")]
     NotText,
@@ -253,6 +274,15 @@ pub enum FileErrorKind {
     /// The two paths are in different mounts.
     #[error("the paths are in different mounts; copy it and remove the old one")]
     OtherMount,
+    /// The sandbox has ended.
+    #[error("the sandbox is gone")]
+    Gone,
+    /// The backend cannot be reached, or does not answer.
+    #[error("the backend cannot be reached: {0}")]
+    Unreachable(String),
+    /// The backend refuses it, or failed at it.
+    #[error("the backend says: {0}")]
+    Backend(String),
     /// Anything else, by its name in POSIX.
     #[error("the system says {0}")]
     Other(&'static str),

@@ -5,24 +5,30 @@
 //! the one path from the first to the last.
 
 mod admit;
+mod archive;
 mod backend;
 mod control;
 mod denial;
+mod error;
 mod exec;
 mod exit;
 mod files;
 mod git;
 mod git_name;
 mod limits;
+mod network;
 mod outcome;
+mod reference;
 mod run;
 mod size;
 mod spec;
+mod watch;
 
 pub use admit::{Admitted, Capabilities, Refusal, admit};
-pub use backend::{Backend, BoxError, BoxFuture, Error, Running, Sandbox, SandboxRef};
-pub use control::Control;
+pub use backend::{Backend, BoxError, BoxFuture, Running, Sandbox};
+pub use control::{Control, Signalled};
 pub use denial::{Denial, DenialLog, DenialReason};
+pub use error::Error;
 pub use exec::{Exec, Stdin};
 pub use exit::{Exit, Quota, Trap};
 pub use files::{
@@ -32,7 +38,10 @@ pub use files::{
 pub use git::{Git, GitCommand, GitEvent, GitOutput, GitRunning};
 pub use git_name::is_git_directory_name;
 pub use limits::{Limits, LimitsError, Metering};
+pub use network::Network;
 pub use outcome::{Captured, Event, Outcome, ProcessUsage, Stream, Usage};
+pub use reference::{Health, Metrics, PortAddress, SandboxInfo, SandboxRef, SandboxRefError, SandboxState};
 pub use run::{collect, run};
 pub use size::{ParseSizeError, parse_size};
 pub use spec::{Access, Clock, GitDirectory, GuestPath, GuestPathError, Image, Mount, Spec, SpecError};
+pub use watch::{FileEvent, FileEventKind, Watch};

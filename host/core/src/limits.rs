@@ -77,7 +77,7 @@ impl Limits {
     /// The address space of a 32-bit guest.
     const MAX_MEMORY_BYTES: u64 = 4 << 30;
     /// A year; `Instant` arithmetic beyond it overflows on some platforms.
-    const MAX_WALL: Duration = Duration::from_hours(365 * 24);
+    pub(crate) const MAX_WALL: Duration = Duration::from_hours(365 * 24);
 
     /// Checks that every limit can be enforced.
     ///

@@ -12,7 +12,7 @@ pub async fn run(backend: &dyn Backend, spec: Spec, exec: Exec) -> Result<Outcom
     exec.check()?;
     let capabilities = backend.capabilities(&spec.image);
     let admitted = admit(spec, backend.name(), capabilities)?;
-    let mut sandbox = backend.create(admitted).await?;
+    let sandbox = backend.create(admitted).await?;
     let outcome = collect(sandbox.spawn(exec).await?).await;
     sandbox.close().await?;
     outcome

@@ -1,10 +1,12 @@
 //! What a sandbox is made of: image, mounts, limits, clock and randomness.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Limits;
+use crate::{Limits, Network};
 
 /// A sandbox's description. The empty one grants nothing: no directory, no variable.
 ///
@@ -27,6 +29,19 @@ pub struct Spec {
     pub clock: Clock,
     /// Seed of the guest's randomness; `None` takes the host's entropy.
     pub seed: Option<u64>,
+    /// Environment variables of each command, under the command's own.
+    #[serde(default)]
+    pub env: Vec<(String, String)>,
+    /// What its commands may connect to.
+    #[serde(default)]
+    pub network: Network,
+    /// How long the sandbox lives, if nobody sets that anew; `None` is as long as it is held, or what the
+    /// backend has for that.
+    #[serde(default)]
+    pub lifetime: Option<Duration>,
+    /// What is noted about it, by which it is found again.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
 }
 
 impl Spec {
@@ -36,6 +51,17 @@ impl Spec {
     /// [`SpecError`] names the field and the value.
     pub fn check(&self) -> Result<(), SpecError> {
         self.limits.check()?;
+        if self.lifetime.is_some_and(|lifetime| lifetime.is_zero() || lifetime > Limits::MAX_WALL) {
+            return Err(SpecError::Limits(crate::LimitsError {
+                limit: "lifetime",
+                value: format!("{:?}", self.lifetime.unwrap_or_default()),
+                expected: "more than 0 and at most 365 days",
+            }));
+        }
+        let wrong = self.env.iter().find_map(|(name, value)| crate::admit::wrong_variable(name, value));
+        if let Some(what) = wrong {
+            return Err(SpecError::Variable { what });
+        }
         for (index, mount) in self.mounts.iter().enumerate() {
             if self.mounts.iter().take(index).any(|other| other.guest == mount.guest) {
                 return Err(SpecError::GuestPathTwice { path: mount.guest.clone() });
@@ -51,6 +77,12 @@ pub enum SpecError {
     /// A limit that cannot be enforced.
     #[error(transparent)]
     Limits(#[from] crate::LimitsError),
+    /// An environment variable that is none.
+    #[error("{what}")]
+    Variable {
+        /// What is wrong with it.
+        what: String,
+    },
     /// Two mounts at one guest path.
     #[error("the guest path {path} is mounted twice")]
     GuestPathTwice {
