@@ -307,7 +307,7 @@ fn a_component_is_cancelled() {
     let outcome = runtime.block_on(async {
         use sandpiper::{Backend, admit};
         let capabilities = engine().capabilities(&spec.image);
-        let mut sandbox = engine().create(admit(spec, "local", capabilities).unwrap()).await.unwrap();
+        let sandbox = engine().create(admit(spec, "wasm", capabilities).unwrap()).await.unwrap();
         let running = sandbox.spawn(Exec::new(["program"])).await.unwrap();
         let control = running.control().clone();
         let cancel = async {

@@ -11,7 +11,7 @@ use crate::harness::{assert_prints, engine, granting, workspace};
 fn with<T>(spec: Spec, work: impl AsyncFnOnce(&dyn Files, &mut dyn Sandbox) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let admitted = admit(spec.clone(), "local", engine().capabilities(&spec.image)).unwrap();
+        let admitted = admit(spec.clone(), "wasm", engine().capabilities(&spec.image)).unwrap();
         let mut sandbox = engine().create(admitted).await.unwrap();
         let files = sandbox.files();
         work(&*files, &mut *sandbox).await

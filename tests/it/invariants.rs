@@ -85,10 +85,10 @@ fn closing_twice_is_closing_once_and_dropping_is_enough() {
         let spec = || {
             admit(Spec::default(), engine().name(), engine().capabilities(&Spec::default().image)).unwrap()
         };
-        let mut sandbox = engine().create(spec()).await.unwrap();
+        let sandbox = engine().create(spec()).await.unwrap();
         sandbox.close().await.unwrap();
         sandbox.close().await.unwrap();
-        let mut dropped = engine().create(spec()).await.unwrap();
+        let dropped = engine().create(spec()).await.unwrap();
         let running = dropped.spawn(Exec::new(["python3", "-c", "while True: pass"])).await.unwrap();
         let (_events, done, _control) = running.split();
         let ended = tokio::time::timeout(std::time::Duration::from_millis(100), done).await;
@@ -104,7 +104,7 @@ fn a_control_ends_the_guest() {
     let outcome = runtime.block_on(async {
         let spec =
             admit(Spec::default(), engine().name(), engine().capabilities(&Spec::default().image)).unwrap();
-        let mut sandbox = engine().create(spec).await.unwrap();
+        let sandbox = engine().create(spec).await.unwrap();
         let running =
             sandbox.spawn(Exec::new(["python3", "-c", "import time; time.sleep(3600)"])).await.unwrap();
         let control = running.control().clone();

@@ -73,15 +73,19 @@ impl Control {
         let _ = self.0.signals.send(signalled);
     }
 
-    /// Waits for signals from now on, and calls `each` for each; it does not end. For backends.
-    pub async fn signalled(&self, mut each: impl FnMut(Signalled)) {
+    /// Calls `each` for each signal that is sent from this call on, while the future is polled; it does not end.
+    /// For backends.
+    pub fn signalled(&self, mut each: impl FnMut(Signalled)) -> impl Future<Output = ()> {
+        // Here, and not when the future is polled: what is sent in between would be lost.
         let mut receiver = self.0.signals.subscribe();
-        loop {
-            match receiver.recv().await {
-                Ok(signalled) => each(signalled),
-                // As with signals of a system, of many at once some are one.
-                Err(broadcast::error::RecvError::Lagged(_)) => {}
-                Err(broadcast::error::RecvError::Closed) => return std::future::pending().await,
+        async move {
+            loop {
+                match receiver.recv().await {
+                    Ok(signalled) => each(signalled),
+                    // As with signals of a system, of many at once some are one.
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => return std::future::pending().await,
+                }
             }
         }
     }
@@ -103,5 +107,26 @@ impl Control {
             Stream::Stdout => stdout,
             Stream::Stderr => stderr,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    #[test]
+    fn a_signal_before_the_first_poll_is_taken() {
+        let (control, mut taken) = (Control::default(), Vec::new());
+        control.signal(9);
+        {
+            let mut signalled = pin!(control.signalled(|signalled| taken.push(signalled)));
+            control.signal(15);
+            control.interrupt();
+            assert!(signalled.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        assert_eq!(taken, [Signalled::Signal(15), Signalled::Interrupt]);
     }
 }

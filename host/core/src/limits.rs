@@ -47,7 +47,7 @@ pub struct Limits {
     pub descriptors: u32,
     /// Processes at one time; one that has ended counts until its parent has asked how.
     pub processes: u32,
-    /// Bytes written to stdout and stderr together.
+    /// Bytes that a command writes to stdout and stderr together.
     pub output_bytes: u64,
 }
 

@@ -158,8 +158,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
          detail_len: u32|
          -> Result<()> {
             let (memory, process) = parts(&mut caller)?;
-            process.diagnostics_unsupported(memory, feature, feature_len, detail, detail_len);
-            Ok(())
+            unless_stopped(process.diagnostics_unsupported(memory, feature, feature_len, detail, detail_len))
         },
     )?;
     processes::bind(&mut linker)?;

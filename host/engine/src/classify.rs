@@ -7,7 +7,7 @@ use crate::limiter::Limiter;
 use crate::supervise::End;
 
 /// The error by which a host function ends the guest.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("the guest was stopped")]
 pub(crate) struct Stopped(pub(crate) Stop);
 
@@ -44,13 +44,16 @@ fn exit_of(end: End<wasmtime::Result<()>>, limiter: &Limiter) -> Result<Exit, Er
     };
     let starved = limiter.refused_memory().is_some();
     if let Some(Stopped(stop)) = err.downcast_ref() {
-        return Ok(match *stop {
+        return Ok(match stop {
+            Stop::Unsupported { operation, subject } => {
+                Exit::Unsupported { operation: operation.to_string(), subject: subject.to_string() }
+            }
             Stop::Signal(signal) => Exit::Signal { signal: signal.raw() },
             // Traps instead of stopping.
             Stop::BadAddress => Exit::Trap { trap: Trap::MemoryOutOfBounds },
             Stop::Exit(DIED_OF_MEMORY) if starved => Exit::Memory,
-            Stop::Exit(code) => Exit::Code { code },
-            Stop::Quota(quota) => Exit::Quota { quota },
+            Stop::Exit(code) => Exit::Code { code: *code },
+            Stop::Quota(quota) => Exit::Quota { quota: *quota },
         });
     }
     if err.downcast_ref::<Misuse>().is_some() {

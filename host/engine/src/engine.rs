@@ -3,10 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use std::{fmt, fs};
 
 use sandpiper_core::{
-    Admitted, Backend, BoxFuture, Capabilities, Error, Exec, Image, Metering, Sandbox, Spec,
+    Admitted, Backend, BoxFuture, Capabilities, Error, Exec, Health, Image, Metering, Sandbox, Spec,
 };
 use sandpiper_kernel::SystemTree;
 use tokio::sync::OnceCell;
@@ -45,6 +46,9 @@ struct LoadedFile {
     stamp: Option<Stamp>,
     program: Arc<Program>,
 }
+
+/// The backend's name.
+pub(crate) const NAME: &str = "wasm";
 
 /// Module files that stay loaded; a host may be given any number of them.
 const MAX_FILES: usize = 64;
@@ -270,7 +274,7 @@ impl fmt::Debug for Engine {
 
 impl Backend for Engine {
     fn name(&self) -> &'static str {
-        "local"
+        NAME
     }
 
     fn capabilities(&self, image: &Image) -> Capabilities {
@@ -293,6 +297,11 @@ impl Backend for Engine {
             let sandbox: Box<dyn Sandbox> = Box::new(LocalSandbox::new(self.clone(), program, spec)?);
             Ok(sandbox)
         })
+    }
+
+    fn health(&self) -> BoxFuture<'_, Result<Health, Error>> {
+        let version = Some(env!("CARGO_PKG_VERSION").to_owned());
+        Box::pin(std::future::ready(Ok(Health { latency: Duration::ZERO, version })))
     }
 }
 
@@ -384,6 +393,16 @@ fn capabilities(kind: Kind) -> Capabilities {
         virtual_clock: true,
         seed: true,
         module_files: true,
+        memory: true,
+        table_elements: true,
+        tmp_bytes: true,
+        descriptors: true,
+        processes: true,
+        network_nothing: true,
+        host_git: by_kernel,
+        signals: by_kernel,
+        denials: true,
+        ..Capabilities::default()
     }
 }
 

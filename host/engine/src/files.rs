@@ -11,6 +11,7 @@ use sandpiper_core::{
     FoundFile, FoundLine, Results, SearchQuery,
 };
 use sandpiper_kernel::World;
+use tokio::sync::watch;
 
 /// Directories below one another that are searched.
 const MAX_DEPTH: usize = 256;
@@ -21,11 +22,13 @@ const BINARY_PROBE_BYTES: usize = 8 << 10;
 /// Bytes of a line that are shown.
 const MAX_LINE_BYTES: usize = 1000;
 
-pub(crate) struct LocalFiles(Arc<sandpiper_kernel::Files>);
+/// None of a sandbox that was closed before; what was opened is closed when the sender of the receiver is
+/// gone.
+pub(crate) struct LocalFiles(Option<(Arc<sandpiper_kernel::Files>, watch::Receiver<()>)>);
 
 impl LocalFiles {
-    pub(crate) fn new(world: &Arc<World>) -> Self {
-        Self(Arc::new(sandpiper_kernel::Files::new(Arc::clone(world))))
+    pub(crate) fn new(open: Option<(Arc<World>, watch::Receiver<()>)>) -> Self {
+        Self(open.map(|(world, life)| (Arc::new(sandpiper_kernel::Files::new(world)), life)))
     }
 
     fn blocking<T: Send + 'static>(
@@ -34,7 +37,15 @@ impl LocalFiles {
         path: &str,
         work: impl FnOnce(&sandpiper_kernel::Files, &str) -> Result<T, FileError> + Send + 'static,
     ) -> BoxFuture<'static, Result<T, FileError>> {
-        let (files, path) = (Arc::clone(&self.0), path.to_owned());
+        let path = path.to_owned();
+        let alive = self.0.as_ref().filter(|(_, life)| life.has_changed().is_ok());
+        let Some(files) = alive.map(|(files, _)| Arc::clone(files)) else {
+            return Box::pin(std::future::ready(Err(FileError {
+                operation,
+                path,
+                kind: FileErrorKind::Gone,
+            })));
+        };
         Box::pin(async move {
             let given = path.clone();
             let task = tokio::task::spawn_blocking(move || work(&files, &given));
@@ -67,6 +78,14 @@ impl Files for LocalFiles {
 
     fn stat(&self, path: &str) -> BoxFuture<'static, Result<FileStat, FileError>> {
         self.blocking("look at", path, sandpiper_kernel::Files::stat)
+    }
+
+    fn read_link(&self, path: &str) -> BoxFuture<'static, Result<String, FileError>> {
+        self.blocking("read the link", path, sandpiper_kernel::Files::read_link)
+    }
+
+    fn set_mode(&self, path: &str, mode: u16) -> BoxFuture<'static, Result<(), FileError>> {
+        self.blocking("set the mode of", path, move |files, path| files.set_mode(path, mode))
     }
 
     fn list(&self, path: &str) -> BoxFuture<'static, Result<Vec<DirectoryEntry>, FileError>> {

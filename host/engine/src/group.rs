@@ -67,7 +67,8 @@ impl Group {
                 running.extend(births.try_iter());
                 match pin!(&mut running).poll_next(context) {
                     Poll::Ready(Some(Ok(ended))) => {
-                        let all = matches!(ended.exit, Exit::Fuel | Exit::Quota { .. });
+                        let all =
+                            matches!(ended.exit, Exit::Fuel | Exit::Quota { .. } | Exit::Unsupported { .. });
                         if all || ended.pid == self.first {
                             return Poll::Ready(Ok(ended.exit));
                         }

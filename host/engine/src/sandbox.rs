@@ -1,20 +1,20 @@
-//! A sandbox of this process: a world of the kernel, and commands that run in it one by one.
+//! A sandbox of this process: a world of the kernel, and the commands that run in it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sandpiper_core::{
     BoxFuture, Captured, Control, Error, Exec, Exit, Files, GuestPath, Limits, Outcome, Quota, Refusal,
-    Running, Sandbox, SandboxRef, Spec, Usage,
+    Running, Sandbox, SandboxRef, Signalled, Spec, Usage,
 };
 use sandpiper_kernel::{Found, Process, World};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::budget::Memory;
 use crate::classify::classify;
 use crate::component::{self, Command};
-use crate::engine::{Engine, Program};
+use crate::engine::{Engine, NAME, Program};
 use crate::files::LocalFiles;
 use crate::group::Group;
 use crate::image::{Kind, Loaded, Start};
@@ -33,49 +33,68 @@ pub(crate) struct LocalSandbox {
     engine: Engine,
     program: Arc<Program>,
     spec: Spec,
-    world: Arc<World>,
     id: u64,
+    /// None once it is closed.
+    open: Mutex<Option<Open>>,
+}
+
+/// What a sandbox has until it is closed.
+struct Open {
+    world: Arc<World>,
+    /// Dropped with it, by which commands and files learn of the end.
+    life: watch::Sender<()>,
 }
 
 impl LocalSandbox {
     pub(crate) fn new(engine: Engine, program: Arc<Program>, spec: Spec) -> Result<Self, Error> {
         static NEXT_ID: AtomicU64 = AtomicU64::new(1);
         let world = World::new(&spec, Arc::clone(&program.system))?;
-        Ok(Self { engine, program, spec, world, id: NEXT_ID.fetch_add(1, Ordering::Relaxed) })
+        let open = Mutex::new(Some(Open { world, life: watch::Sender::new(()) }));
+        Ok(Self { engine, program, spec, id: NEXT_ID.fetch_add(1, Ordering::Relaxed), open })
     }
 
-    async fn start(&mut self, exec: Exec) -> Result<Running, Error> {
+    fn open(&self) -> Option<(Arc<World>, watch::Receiver<()>)> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.as_ref().map(|open| (Arc::clone(&open.world), open.life.subscribe()))
+    }
+
+    async fn start(&self, exec: Exec) -> Result<Running, Error> {
         exec.check()?;
+        let (world, life) = self.open().ok_or_else(|| Error::Gone { reference: self.reference() })?;
         let (events, received) = mpsc::channel(EVENTS_WAITING);
         let control = Control::default();
         let command = exec.argv.first().map(String::as_str).unwrap_or_default();
         let cwd = exec.cwd.clone().unwrap_or_else(|| self.default_cwd());
-        if !self.shows(&cwd) || self.world.find(&cwd) != Some(Found::Directory) {
+        if !self.shows(&cwd) || world.find(&cwd) != Some(Found::Directory) {
             let what = format!("the working directory {cwd} is not a directory in the sandbox");
             return Err(Error::Refused(Refusal::Exec { what }));
         }
-        let Some(selected) = self.program.select(command, &exec.argv, &exec.env) else {
-            let outcome = not_run(self.why_not_run(command, &cwd));
+        let own: Vec<(String, String)> = self.spec.env.iter().cloned().chain(exec.env).collect();
+        let Some(selected) = self.program.select(command, &exec.argv, &own) else {
+            let outcome = not_run(why_not_run(&world, command, &cwd));
             return Ok(Running::new(received, Box::pin(async { Ok(outcome) }), control));
         };
         let loaded = self.engine.load(&self.program, selected, self.spec.limits.metering).await?;
         check_fits(&loaded, &self.spec.limits)?;
         self.engine.tick(&loaded, self.spec.limits.metering);
         let image = &self.program.source.env;
-        let (world, limits) = (Arc::clone(&self.world), self.spec.limits.clone());
+        let limits = self.spec.limits.clone();
         let done: BoxFuture<'static, Result<Outcome, Error>> = match &loaded.start {
             Start::Module(_) => {
-                let env = environment(&ENVIRONMENT, image, exec.env, &cwd);
+                let env = environment(&ENVIRONMENT, image, own, &cwd);
                 let mut process =
                     Process::new(Arc::clone(&world), &exec.argv, &env, exec.stdin, events, control.clone())?;
                 process.set_start(command, &cwd);
                 process.set_git(exec.git);
+                if exec.stop_at_unsupported {
+                    process.stop_at_unsupported();
+                }
                 let run = Run { loaded, limits, world };
                 let program = Arc::clone(&self.program);
                 Box::pin(run.module(self.engine.clone(), program, process, control.clone()))
             }
             Start::Component(_) => {
-                let env = environment(&ENVIRONMENT_OF_COMPONENTS, image, exec.env, &cwd);
+                let env = environment(&ENVIRONMENT_OF_COMPONENTS, image, own, &cwd);
                 let start = component::Start { argv: exec.argv, env, cwd, stdin: exec.stdin };
                 let guest = Command::new(Arc::clone(&world), &limits, start, events, control.clone())?;
                 let run = Run { loaded, limits, world };
@@ -86,6 +105,7 @@ impl LocalSandbox {
                 Box::pin(async { Ok(not_run(exit)) })
             }
         };
+        let done = Box::pin(ended_with(life, control.clone(), done));
         Ok(Running::new(received, done, control))
     }
 
@@ -99,17 +119,6 @@ impl LocalSandbox {
             })
     }
 
-    /// Why a command that the image does not offer cannot be run, as bash tells the two apart.
-    fn why_not_run(&self, command: &str, cwd: &str) -> Exit {
-        let path = if command.starts_with('/') { command.to_owned() } else { format!("{cwd}/{command}") };
-        let command = command.to_owned();
-        if command.contains('/') && self.world.find(&path).is_some() {
-            Exit::NotRunnable { command, reason: "is no program of this image".to_owned() }
-        } else {
-            Exit::NotFound { command }
-        }
-    }
-
     fn default_cwd(&self) -> String {
         const WORKSPACE: &str = "/workspace";
         let mounted = self.spec.mounts.iter().any(|mount| mount.guest.as_str() == WORKSPACE);
@@ -119,20 +128,51 @@ impl LocalSandbox {
 
 impl Sandbox for LocalSandbox {
     fn reference(&self) -> SandboxRef {
-        SandboxRef { backend: "local".to_owned(), id: self.id.to_string() }
+        SandboxRef::new(NAME, self.id.to_string())
     }
 
-    fn spawn(&mut self, exec: Exec) -> BoxFuture<'_, Result<Running, Error>> {
+    fn spawn(&self, exec: Exec) -> BoxFuture<'_, Result<Running, Error>> {
         Box::pin(self.start(exec))
     }
 
     fn files(&self) -> Arc<dyn Files> {
-        Arc::new(LocalFiles::new(&self.world))
+        Arc::new(LocalFiles::new(self.open()))
     }
 
-    fn close(&mut self) -> BoxFuture<'_, Result<(), Error>> {
-        // All there is to free is freed on drop.
-        Box::pin(async { Ok(()) })
+    fn close(&self) -> BoxFuture<'_, Result<(), Error>> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(open);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// Polls a command to its end, which is that of its sandbox at the latest.
+async fn ended_with(
+    mut life: watch::Receiver<()>,
+    control: Control,
+    done: BoxFuture<'static, Result<Outcome, Error>>,
+) -> Result<Outcome, Error> {
+    let closed = async {
+        // Nothing is ever sent: it fails when the sandbox is gone.
+        while life.changed().await.is_ok() {}
+        control.cancel();
+        std::future::pending().await
+    };
+    tokio::select! {
+        biased;
+        outcome = done => outcome,
+        outcome = closed => outcome,
+    }
+}
+
+/// Why a command that the image does not offer cannot be run, as bash tells the two apart.
+fn why_not_run(world: &World, command: &str, cwd: &str) -> Exit {
+    let path = if command.starts_with('/') { command.to_owned() } else { format!("{cwd}/{command}") };
+    let command = command.to_owned();
+    if command.contains('/') && world.find(&path).is_some() {
+        Exit::NotRunnable { command, reason: "is no program of this image".to_owned() }
+    } else {
+        Exit::NotFound { command }
     }
 }
 
@@ -153,13 +193,14 @@ impl Run {
     ) -> Result<Outcome, Error> {
         let start = Instant::now();
         let (world, limits) = (Arc::clone(&self.world), self.limits.clone());
-        let (group, births) = Group::new(engine, program, world, limits, process.process_id());
+        let first = process.process_id();
+        let (group, births) = Group::new(engine, program, world, limits, first);
         let work = group.run(process, Arc::clone(&self.loaded), births);
         let work = async {
             tokio::select! {
                 biased;
                 exit = work => exit,
-                () = control.interrupted(|| self.world.interrupt()) => std::future::pending().await,
+                () = control.signalled(|signalled| self.send(first, signalled)) => std::future::pending().await,
             }
         };
         let (end, cpu) = supervise(work, start + self.limits.wall, &control).await;
@@ -190,6 +231,13 @@ impl Run {
         limiter.record_refusals(&self.world);
         let fuel = left.map(|left| self.limits.fuel.saturating_sub(left));
         Ok(self.outcome(exit, fuel, memory.peak(), start, cpu))
+    }
+
+    fn send(&self, first: u32, signalled: Signalled) {
+        match signalled {
+            Signalled::Interrupt => self.world.interrupt(first),
+            Signalled::Signal(signal) => self.world.signal(first, signal),
+        }
     }
 
     fn outcome(

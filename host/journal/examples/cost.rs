@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let options = WriterOptions { fsync, redactor, ..WriterOptions::default() };
                 number += 1;
                 let run = RunId::new(SystemTime::now(), number);
-                let start = RunStarted::of(&Spec::default(), &Exec::new(["true"]), "local");
+                let start = RunStarted::of(&Spec::default(), &Exec::new(["true"]), "wasm");
                 let began = Instant::now();
                 let mut writer = journal.begin(&run, options, start)?;
                 let begin = began.elapsed();

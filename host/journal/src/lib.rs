@@ -19,7 +19,7 @@
 //! let run = RunId::new(SystemTime::now(), 0x5eed);
 //! let options = WriterOptions { redactor: Redactor::new(["swordfish"]), ..WriterOptions::default() };
 //! let exec = Exec::new(["sh", "-c", "echo swordfish > notes.txt"]);
-//! let mut writer = journal.begin(&run, options, RunStarted::of(&Spec::default(), &exec, "local"))?;
+//! let mut writer = journal.begin(&run, options, RunStarted::of(&Spec::default(), &exec, "wasm"))?;
 //! writer.append(&Record::FileChanged(FileChange {
 //!     path: "notes.txt".into(),
 //!     change: Change::Created,

@@ -111,6 +111,14 @@ impl Redactor {
                 }
             }
             Value::Array(values) => values.iter_mut().for_each(|value| self.redact_value("", value)),
+            // Its names are the user's too.
+            Value::Object(fields) if name == "metadata" => {
+                let clean = std::mem::take(fields).into_iter().map(|(key, mut value)| {
+                    self.redact_value("", &mut value);
+                    (self.redact(&key).into_owned(), value)
+                });
+                *fields = clean.collect();
+            }
             Value::Object(fields) => {
                 // A path that is no text.
                 if let Some(clean) = self.redact_bytes(fields) {

@@ -91,7 +91,7 @@ mod tests {
         spec.mounts.push(Mount::new("/srv/p", "/workspace", Access::ReadOnly).unwrap());
         let exec =
             Exec::new(["sh"]).env("TOKEN", "swordfish").env("A", "swordfish").env("TOKEN", "swordfish");
-        let started = RunStarted::of(&spec, &exec, "local");
+        let started = RunStarted::of(&spec, &exec, "wasm");
         assert_eq!(started.environment, ["A", "TOKEN"]);
         let json = serde_json::to_string(&started).unwrap();
         assert!(!json.contains("swordfish"), "{json}");

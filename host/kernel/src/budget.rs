@@ -61,8 +61,6 @@ pub(crate) struct Budgets {
     pub(crate) disk_bytes: Budget,
     /// Names created, less names removed, in memory and in mounts.
     pub(crate) files: Budget,
-    /// Bytes written to stdout and stderr.
-    pub(crate) output_bytes: Budget,
     /// Bytes of the directory listings that open descriptors hold.
     pub(crate) listing_bytes: Budget,
 }
@@ -76,7 +74,6 @@ impl Budgets {
             memory_bytes: Budget::new(limits.tmp_bytes),
             disk_bytes: Budget::new(limits.disk_bytes),
             files: Budget::new(limits.files),
-            output_bytes: Budget::new(limits.output_bytes),
             listing_bytes: Budget::new(MAX_LISTING_BYTES),
         }
     }

@@ -2,14 +2,22 @@
 
 use sandpiper_core::DenialReason;
 
-use crate::{Process, memory};
+use crate::{Fault, Process, Stop, memory};
 
 /// Longest text that is taken; the guest picks the length.
 const MAX_TEXT_BYTES: u32 = 1024;
 
 impl Process {
+    /// Has the process, and those that it starts, end when they ask for what the sandbox cannot do.
+    pub fn stop_at_unsupported(&mut self) {
+        self.stops_at_unsupported = true;
+    }
+
     /// `unsupported`: records that the program asked for what the sandbox cannot do. The texts are
     /// taken as UTF-8, lossily, and cut at 1 KiB; addresses outside the memory give an empty text.
+    ///
+    /// # Errors
+    /// [`Stop::Unsupported`] where [`Process::stop_at_unsupported`] was called.
     pub fn diagnostics_unsupported(
         &mut self,
         memory: &mut [u8],
@@ -17,12 +25,17 @@ impl Process {
         feature_length: u32,
         detail: u32,
         detail_length: u32,
-    ) {
+    ) -> Result<(), Fault> {
         let text = |address: u32, length: u32| {
             let bytes = memory::bytes(memory, address, length.min(MAX_TEXT_BYTES)).unwrap_or_default();
             String::from_utf8_lossy(bytes).into_owned()
         };
         let (feature, detail) = (text(feature, feature_length), text(detail, detail_length));
         self.world.deny(&feature, &detail, DenialReason::Unsupported);
+        if self.stops_at_unsupported {
+            let (operation, subject) = (feature.into(), detail.into());
+            return Err(Fault::Stop(Stop::Unsupported { operation, subject }));
+        }
+        Ok(())
     }
 }

@@ -5,7 +5,7 @@ use sandpiper_core::{DenialReason, Quota};
 use crate::{Errno, Signal};
 
 /// What a call gives instead of success.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The number that the guest gets as the call's result.
     Errno(Errno),
@@ -14,7 +14,7 @@ pub enum Fault {
 }
 
 /// Why a guest ends inside a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// The guest asked to end with this status, or raised a signal (128 + its number).
     Exit(u8),
@@ -22,6 +22,13 @@ pub enum Stop {
     Quota(Quota),
     /// A signal that the guest caused ends it: a write to a pipe that nobody reads.
     Signal(Signal),
+    /// The guest asked for what the sandbox does not offer, and its host wants it to end there.
+    Unsupported {
+        /// The kind of what it asked for.
+        operation: Box<str>,
+        /// What it was for.
+        subject: Box<str>,
+    },
     /// The address for a result is outside of the memory, which traps in the canonical ABI.
     BadAddress,
 }

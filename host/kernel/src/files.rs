@@ -132,6 +132,29 @@ impl Files {
         })
     }
 
+    /// Where a symlink points to, as it is written.
+    ///
+    /// # Errors
+    /// `NotASymlink`, and those of a path.
+    pub fn read_link(&self, path: &str) -> Result<String, FileError> {
+        self.done("read the link", path, || {
+            let root = self.host.world().namespace().root();
+            match self.host.read_link(&root, path) {
+                Err(Failure::Errno(Errno::INVAL)) => Err(Stopped::Kind(FileErrorKind::NotASymlink)),
+                target => Ok(target?),
+            }
+        })
+    }
+
+    /// Sets the permission bits of what is at a path, symlinks followed.
+    ///
+    /// # Errors
+    /// `ReadOnly`, `Other("INVAL")` for bits that there are none of, `Other("PERM")` for set-user-id and
+    /// set-group-id, and those of a path.
+    pub fn set_mode(&self, path: &str, mode: u16) -> Result<(), FileError> {
+        self.done("set the mode of", path, || Ok(self.host.change_mode(path, mode.into())?))
+    }
+
     /// The entries of a directory, by the order of their names, without those that are not UTF-8.
     ///
     /// # Errors

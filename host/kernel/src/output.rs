@@ -1,6 +1,7 @@
 //! Standard output and error: events in a bounded channel, under one quota.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sandpiper_core::{Control, Event, Quota, Stream};
@@ -20,11 +21,23 @@ pub(crate) struct Output {
     stream: Stream,
     events: Sender<Event>,
     control: Control,
+    /// Of the command, for both streams.
+    budget: Arc<Budget>,
 }
 
 impl Output {
-    pub(crate) fn new(stream: Stream, events: Sender<Event>, control: Control) -> Self {
-        Self { stream, events, control }
+    /// Both streams of a command, which may write so many bytes.
+    pub(crate) fn both(events: Sender<Event>, control: Control, limit: u64) -> [Self; 2] {
+        let budget = Arc::new(Budget::new(limit));
+        let stdout = Self { stream: Stream::Stdout, events, control, budget };
+        let stderr = Self { stream: Stream::Stderr, ..stdout.clone() };
+        [stdout, stderr]
+    }
+
+    /// Takes as many of so many bytes as may still be written.
+    pub(crate) fn take_up_to(&self, bytes: usize) -> usize {
+        let granted = self.budget.take_up_to(u64::try_from(bytes).unwrap_or(u64::MAX));
+        usize::try_from(granted).unwrap_or(bytes)
     }
 
     /// The inode number that the guest sees.
@@ -40,22 +53,19 @@ impl Output {
     ///
     /// # Errors
     /// The quota, with what it still allowed delivered; `PIPE` when the receiver is gone.
-    pub(crate) async fn write(&self, bytes: &[u8], budget: &Budget, delivered: &mut usize) -> Attempt<()> {
+    pub(crate) async fn write(&self, bytes: &[u8], delivered: &mut usize) -> Attempt<()> {
         for chunk in bytes.chunks(MAX_EVENT_BYTES) {
-            let wanted = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
             // Room in the channel first: a future dropped while it waits has charged nothing.
             let permit = self.events.reserve().await.map_err(|_| Errno::PIPE)?;
             if self.control.is_closed(self.stream) {
                 return Err(Errno::PIPE.into());
             }
-            let granted = budget.take_up_to(wanted);
-            let allowed =
-                usize::try_from(granted).ok().and_then(|granted| chunk.get(..granted)).unwrap_or(chunk);
+            let allowed = chunk.get(..self.take_up_to(chunk.len())).unwrap_or(chunk);
             if !allowed.is_empty() {
                 *delivered += allowed.len();
                 permit.send(Event::Output { stream: self.stream, bytes: Bytes::copy_from_slice(allowed) });
             }
-            if granted < wanted {
+            if allowed.len() < chunk.len() {
                 return Err(Failure::Quota(Quota::Output));
             }
         }

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use sandpiper_core::{Control, DenialReason, Error, Event, Git, GitRunning, Quota, Stdin, Stream};
+use sandpiper_core::{Control, DenialReason, Error, Event, Git, GitRunning, Quota, Stdin};
 use tokio::sync::mpsc::Sender;
 
 use crate::abi::{ClockId, Rights};
@@ -55,6 +55,8 @@ pub struct Process {
     pub(crate) git: Option<Arc<dyn Git>>,
     /// The process's own command of git.
     pub(crate) running_git: Option<Box<dyn GitRunning>>,
+    /// Whether the command ends when it asks for what the sandbox does not offer.
+    pub(crate) stops_at_unsupported: bool,
     pub(crate) started_ns: u64,
     pub(crate) waited_ns: u64,
 }
@@ -83,8 +85,7 @@ impl Process {
         let environ =
             Strings::new(environment.iter().map(|(name, value)| [name.as_str(), "=", value.as_str()]));
         let input = Object::Input(Input::new(stdin));
-        let stdout = Object::Output(Output::new(Stream::Stdout, events.clone(), control.clone()));
-        let stderr = Object::Output(Output::new(Stream::Stderr, events, control));
+        let [stdout, stderr] = Output::both(events, control, world.output_limit()).map(Object::Output);
         let root = world.namespace().root();
         let access = world.namespace().access(&root);
         let mut descriptors = Descriptors::new(world.open_files());
@@ -118,6 +119,7 @@ impl Process {
             umask: UMASK,
             git: None,
             running_git: None,
+            stops_at_unsupported: false,
             waited_ns: 0,
         })
     }
@@ -138,6 +140,7 @@ impl Process {
             umask: UMASK,
             git: None,
             running_git: None,
+            stops_at_unsupported: false,
             waited_ns: 0,
         }
     }

@@ -63,6 +63,8 @@ struct Table {
 
 struct Entry {
     parent: Pid,
+    /// The first process of its command.
+    command: Pid,
     /// None of one that has ended.
     arguments: Arc<Strings>,
     signals: Arc<Signals>,
@@ -94,7 +96,9 @@ impl Processes {
         let pid = table.next;
         table.next += 1;
         let (arguments, signals) = (Arc::clone(arguments), Arc::clone(signals));
-        table.entries.insert(pid, Entry { parent, arguments, signals, ended: None, waiting: Vec::new() });
+        let command = table.entries.get(&parent).map_or(pid, |parent| parent.command);
+        let entry = Entry { parent, command, arguments, signals, ended: None, waiting: Vec::new() };
+        table.entries.insert(pid, entry);
         Ok(pid)
     }
 
@@ -162,9 +166,10 @@ impl Processes {
         }
     }
 
-    /// Sends a signal to all that run.
-    pub(crate) fn kill_all(&self, signal: Signal) {
-        for entry in self.lock().entries.values().filter(|entry| entry.ended.is_none()) {
+    /// Sends a signal to all of a command that run.
+    pub(crate) fn kill_command(&self, first: Pid, signal: Signal) {
+        let table = self.lock();
+        for entry in table.entries.values().filter(|entry| entry.command == first && entry.ended.is_none()) {
             // One that would stop it is the only one that cannot be sent.
             let _ = entry.signals.send(signal);
         }
@@ -262,6 +267,26 @@ mod tests {
         processes.end(running, EXITED);
         assert_eq!(processes.kill(running, None), Err(Errno::SRCH));
         assert_eq!(format!("{processes:?}"), "Processes { count: 0, .. }");
+    }
+
+    #[test]
+    fn a_signal_for_a_command_is_for_all_of_it_and_for_no_other() {
+        let processes = Processes::new(10);
+        let signals = || Arc::new(Signals::new());
+        let begin =
+            |parent, signals: &Arc<Signals>| processes.start(parent, &Arc::default(), signals).unwrap();
+        let (ours, child, orphan, other) = (signals(), signals(), signals(), signals());
+        let first = begin(HOST, &ours);
+        let middle = begin(first, &child);
+        begin(middle, &orphan);
+        begin(HOST, &other);
+        processes.end(middle, EXITED);
+        processes.kill_command(first, Signal::INT);
+        assert_eq!(
+            [ours, orphan, other].map(|signals| signals.ended_by()),
+            [Some(Signal::INT), Some(Signal::INT), None]
+        );
+        assert_eq!(child.ended_by(), None);
     }
 
     #[test]

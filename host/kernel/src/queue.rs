@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use sandpiper_core::{Control, DenialReason, Event, Quota, Stream};
+use sandpiper_core::{Control, DenialReason, Event, Quota};
 use tokio::sync::mpsc::Sender;
 
 use crate::output::Output;
@@ -15,11 +15,11 @@ use crate::{Errno, Fault, Stop};
 ///
 /// # Examples
 /// ```
-/// use sandpiper_core::{Control, Spec, Stream};
+/// use sandpiper_core::{Control, Spec};
 /// use sandpiper_kernel::{OutputQueue, SystemTree, World};
 /// let world = World::new(&Spec::default(), SystemTree::builder().build().unwrap()).unwrap();
 /// let (events, mut receiver) = tokio::sync::mpsc::channel(1);
-/// let output = OutputQueue::new(Stream::Stdout, events, Control::default(), world);
+/// let [output, _] = OutputQueue::both(events, Control::default(), &world);
 /// output.write("hello".into()).unwrap();
 /// assert!(receiver.try_recv().is_ok());
 /// ```
@@ -34,9 +34,13 @@ impl OutputQueue {
     /// Most bytes of one write. Each handle of a stream may be promised so many at the same time.
     pub const MAX_WRITE_BYTES: usize = 4096;
 
-    /// The stream, whose output goes to `events`.
-    pub fn new(stream: Stream, events: Sender<Event>, control: Control, world: Arc<World>) -> Self {
-        Self { output: Output::new(stream, events, control), world, waiting: Mutex::default() }
+    /// Standard output and error of a command, which go to `events`.
+    pub fn both(events: Sender<Event>, control: Control, world: &Arc<World>) -> [Self; 2] {
+        Output::both(events, control, world.output_limit()).map(|output| Self {
+            output,
+            world: Arc::clone(world),
+            waiting: Mutex::default(),
+        })
     }
 
     /// How many bytes may be written now; 0 before [`OutputQueue::ready`].
@@ -57,8 +61,7 @@ impl OutputQueue {
             return Err(Errno::INVAL.into());
         }
         let wanted = bytes.len();
-        let granted = self.world.budgets().output_bytes.take_up_to(u64::try_from(wanted).unwrap_or(u64::MAX));
-        bytes.truncate(usize::try_from(granted).unwrap_or(wanted));
+        bytes.truncate(self.output.take_up_to(wanted));
         let accepted = bytes.len();
         if accepted > 0 {
             self.world.count_written(accepted);
@@ -94,7 +97,7 @@ impl OutputQueue {
 
 #[cfg(test)]
 mod tests {
-    use sandpiper_core::{Limits, Spec};
+    use sandpiper_core::{Limits, Spec, Stream};
     use tokio::sync::mpsc;
 
     use super::*;
@@ -105,7 +108,8 @@ mod tests {
         let world = World::new(&spec, SystemTree::builder().build().unwrap()).unwrap();
         let (events, receiver) = mpsc::channel(1);
         let control = Control::default();
-        (OutputQueue::new(Stream::Stdout, events, control.clone(), world), receiver, control)
+        let [stdout, _] = OutputQueue::both(events, control.clone(), &world);
+        (stdout, receiver, control)
     }
 
     fn received(receiver: &mut mpsc::Receiver<Event>) -> Vec<u8> {

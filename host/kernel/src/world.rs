@@ -33,6 +33,7 @@ pub struct World {
     system: Arc<SystemTree>,
     namespace: Namespace,
     budgets: Arc<Budgets>,
+    output_limit: u64,
     clock: Clock,
     random: Mutex<Random>,
     denials: Mutex<DenialLog>,
@@ -85,6 +86,7 @@ impl World {
             system,
             namespace,
             budgets,
+            output_limit: spec.limits.output_bytes,
             clock,
             random: Mutex::new(Random::new(spec.seed)),
             denials: Mutex::new(DenialLog::default()),
@@ -131,9 +133,18 @@ impl World {
         self.denials.lock().unwrap_or_else(PoisonError::into_inner).record(operation, subject, reason);
     }
 
-    /// Sends `INT` to all processes, as a terminal does.
-    pub fn interrupt(&self) {
-        self.processes.kill_all(Signal::INT);
+    /// Sends `INT` to all processes of the command whose first one this is, as a terminal does.
+    pub fn interrupt(&self, first: u32) {
+        self.processes.kill_command(first, Signal::INT);
+    }
+
+    /// Sends a signal to a process, as `kill(2)` does; of no effect where it has ended, and for a signal that
+    /// would stop it or is none.
+    pub fn signal(&self, pid: u32, signal: u8) {
+        if let Ok(signal) = Signal::from_raw(signal.into()) {
+            // There is nobody to tell that it did not come.
+            let _ = self.processes.kill(pid, Some(signal));
+        }
     }
 
     /// The clock.
@@ -174,6 +185,11 @@ impl World {
 
     pub(crate) fn budgets(&self) -> &Arc<Budgets> {
         &self.budgets
+    }
+
+    /// Bytes that a command may write to stdout and stderr.
+    pub(crate) fn output_limit(&self) -> u64 {
+        self.output_limit
     }
 
     pub(crate) fn processes(&self) -> &Processes {

@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         spec.limits.wall = Duration::from_secs(5);
         let capabilities = engine.capabilities(&spec.image);
         let admitted = admit(spec, engine.name(), capabilities)?;
-        let mut sandbox = engine.create(admitted).await?;
+        let sandbox = engine.create(admitted).await?;
         let running =
             sandbox.spawn(Exec::new(["python3", "-c", "for i in range(3): print(i, flush=True)"])).await?;
         let (mut events, done, _control) = running.split();

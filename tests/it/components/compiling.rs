@@ -98,13 +98,13 @@ fn a_spec_that_was_admitted_for_a_module_is_not_run_by_a_component() {
     let (_folder, path) = file(&wat::parse_str(module).unwrap());
     let engine = crate::harness::engine();
     let spec = Spec { image: Image::File(path.clone()), ..Spec::default() };
-    let admitted = admit(spec.clone(), "local", engine.capabilities(&spec.image)).unwrap();
+    let admitted = admit(spec.clone(), "wasm", engine.capabilities(&spec.image)).unwrap();
     std::fs::write(&path, wat::parse_str(bare("(i32.const 0)")).unwrap()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     match runtime.block_on(engine.create(admitted)).map(|_| ()) {
         Err(Error::Image { reason, .. }) => assert_eq!(reason, "it was changed while it was looked at"),
         other => panic!("{other:?}"),
     }
-    let admitted = admit(spec.clone(), "local", engine.capabilities(&spec.image)).unwrap();
+    let admitted = admit(spec.clone(), "wasm", engine.capabilities(&spec.image)).unwrap();
     assert!(runtime.block_on(engine.create(admitted)).is_ok());
 }

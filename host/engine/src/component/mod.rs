@@ -15,7 +15,7 @@ mod streams;
 use std::fs::File;
 use std::sync::Arc;
 
-use sandpiper_core::{Control, DenialReason, Error, Event, Limits, Stdin, Stream};
+use sandpiper_core::{Control, DenialReason, Error, Event, Limits, Stdin};
 use sandpiper_kernel::{Input, OutputQueue, Stop, World};
 use tokio::sync::mpsc::Sender;
 use wasmtime::Store;
@@ -78,10 +78,7 @@ impl Command {
             context: "cannot open the mounts for a component".to_owned(),
             source: err.into(),
         })?;
-        let output =
-            |stream, events, control| Arc::new(OutputQueue::new(stream, events, control, Arc::clone(&world)));
-        let stdout = output(Stream::Stdout, events.clone(), control.clone());
-        let stderr = output(Stream::Stderr, events, control);
+        let [stdout, stderr] = OutputQueue::both(events, control, &world).map(Arc::new);
         let input = Arc::new(Input::new(start.stdin));
         let wasi = WasiCtx::builder()
             .args(&start.argv)

@@ -35,7 +35,7 @@ fn say(said: &mut PipeWriter) {
 fn write_a_run(directory: &Path, fsync: Fsync, said: &mut PipeWriter) {
     let Ok(journal) = Journal::open(directory) else { return };
     let options = WriterOptions { fsync, ..options() };
-    if let Ok(mut writer) = journal.begin(&run(9), options, started("local")) {
+    if let Ok(mut writer) = journal.begin(&run(9), options, started("wasm")) {
         say(said);
         for index in 0..RECORDS {
             if writer.append(&record(index)).is_ok() {

@@ -24,7 +24,7 @@ impl Bench {
     }
 
     pub fn begin(&self, run: &RunId) -> Writer {
-        self.journal.begin(run, options(), started("local")).unwrap()
+        self.journal.begin(run, options(), started("wasm")).unwrap()
     }
 
     /// A run that has ended, with so many changed files.

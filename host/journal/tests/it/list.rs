@@ -23,7 +23,7 @@ fn runs_are_listed_newest_first_with_what_became_of_them() {
     assert_eq!(states, [(run(2), State::Unfinished), (run(1), State::Running), (run(0), State::Ended)]);
     assert_eq!(list[2].command, "python3 -c print(1)");
     assert_eq!(list[2].exit, Some(Exit::Code { code: 0 }));
-    assert_eq!((list[2].records, &*list[2].backend, list[2].image.to_string()), (3, "local", "base".into()));
+    assert_eq!((list[2].records, &*list[2].backend, list[2].image.to_string()), (3, "wasm", "base".into()));
     running.finish(&succeeded()).unwrap();
     assert_eq!(listed(&bench, &Filter::default())[1].state, State::Ended);
 }
@@ -113,7 +113,7 @@ fn a_run_is_found_by_a_part_of_its_id() {
 fn a_run_has_one_journal() {
     let bench = Bench::new();
     let writer = bench.begin(&run(0));
-    let again = || bench.journal.begin(&run(0), options(), started("local")).map(drop);
+    let again = || bench.journal.begin(&run(0), options(), started("wasm")).map(drop);
     assert!(matches!(again(), Err(JournalError::Taken { .. })));
     writer.finish(&succeeded()).unwrap();
     assert!(matches!(again(), Err(JournalError::Taken { .. })));
@@ -147,7 +147,7 @@ fn what_is_written_is_its_owners_alone() {
     let bench = Bench::new();
     let directory = bench.directory.path().join("new");
     let journal = sandpiper_journal::Journal::open(&directory).unwrap();
-    let writer = journal.begin(&run(0), options(), started("local")).unwrap();
+    let writer = journal.begin(&run(0), options(), started("wasm")).unwrap();
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&directory), 0o700);
     for entry in fs::read_dir(&directory).unwrap() {

@@ -25,7 +25,8 @@ fn forms() -> String {
 
 /// A record of each kind with the secret in each of its texts.
 fn records() -> Vec<Record> {
-    let sandbox = || SandboxRef { backend: forms(), id: forms() };
+    let metadata = || std::collections::BTreeMap::from([(forms(), forms())]);
+    let sandbox = || SandboxRef { backend: forms(), id: forms(), metadata: metadata() };
     let transfer = || Transfer { sandbox: sandbox(), path: forms().as_str().into(), files: 1, bytes: 1 };
     let mut invalid = forms().into_bytes();
     invalid.push(0xff);

@@ -22,7 +22,7 @@ fn denial(index: u32) -> Record {
 fn what_has_no_room_is_counted_and_the_end_is_written() {
     let bench = Bench::new();
     let options = WriterOptions { max_bytes: SMALLEST, ..options() };
-    let mut writer = bench.journal.begin(&run(0), options, started("local")).unwrap();
+    let mut writer = bench.journal.begin(&run(0), options, started("wasm")).unwrap();
     (0..2000).for_each(|index| writer.append(&denial(index)).unwrap());
     (0..30).for_each(|file| writer.append(&changed(file)).unwrap());
     // The longest end that there is.
@@ -52,7 +52,7 @@ fn what_has_no_room_is_counted_and_the_end_is_written() {
 fn changes_that_have_no_room_are_said_to_be_missing() {
     let bench = Bench::new();
     let options = WriterOptions { max_bytes: SMALLEST, ..options() };
-    let mut writer = bench.journal.begin(&run(0), options, started("local")).unwrap();
+    let mut writer = bench.journal.begin(&run(0), options, started("wasm")).unwrap();
     (0..1000).for_each(|file| writer.append(&changed(file)).unwrap());
     // Without an end too: the first that was left out is told at once.
     drop(writer);
@@ -64,7 +64,7 @@ fn a_batch_and_single_records_are_cut_alike() {
     let kinds = |in_batch: bool| {
         let bench = Bench::new();
         let options = WriterOptions { max_bytes: SMALLEST, ..options() };
-        let mut writer = bench.journal.begin(&run(0), options, started("local")).unwrap();
+        let mut writer = bench.journal.begin(&run(0), options, started("wasm")).unwrap();
         let records: Vec<Record> = (0..300).flat_map(|index| [denial(index), changed(index)]).collect();
         if in_batch {
             writer.append_all(&records).unwrap();
@@ -96,11 +96,11 @@ fn a_size_without_room_for_start_and_end_is_refused() {
     let bench = Bench::new();
     let begin = |max_bytes| {
         let options = WriterOptions { max_bytes, ..options() };
-        bench.journal.begin(&run(0), options, started("local")).map(drop)
+        bench.journal.begin(&run(0), options, started("wasm")).map(drop)
     };
     assert!(matches!(begin(SMALLEST - 1), Err(JournalError::TooSmall { least: SMALLEST, .. })));
     assert!(begin(SMALLEST).is_ok());
-    let mut long = started("local");
+    let mut long = started("wasm");
     long.argv = vec!["x".repeat(1000); 1000];
     let begin = bench.journal.begin(&run(1), WriterOptions { max_bytes: SMALLEST, ..options() }, long);
     assert!(matches!(begin, Err(JournalError::StartTooLong { .. })));

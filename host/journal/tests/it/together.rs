@@ -20,7 +20,7 @@ fn writers_lists_and_collections_at_once_lose_nothing() {
                 let journal = Journal::open(directory).unwrap();
                 for index in 0..RUNS {
                     let id = run(writer * RUNS + index);
-                    let mut writer = journal.begin(&id, options(), started("local")).unwrap();
+                    let mut writer = journal.begin(&id, options(), started("wasm")).unwrap();
                     (0..5).for_each(|file| writer.append(&changed(file)).unwrap());
                     if index % 2 == 0 {
                         writer.finish(&succeeded()).unwrap();

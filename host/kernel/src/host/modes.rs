@@ -130,7 +130,11 @@ impl Process {
     }
 
     fn set_mode(&self, memory: &[u8], path: List, mode: u32) -> Attempt<()> {
-        let path = text(path.bytes(memory)?)?;
+        self.change_mode(text(path.bytes(memory)?)?, mode)
+    }
+
+    /// Sets the permission bits of what is at an absolute path, symlinks followed.
+    pub(crate) fn change_mode(&self, path: &str, mode: u32) -> Attempt<()> {
         let bits = u16::try_from(mode).ok().filter(|_| mode & !ALL == 0).ok_or(Errno::INVAL)?;
         if mode & SPECIAL != 0 {
             return Err(Errno::PERM.into());

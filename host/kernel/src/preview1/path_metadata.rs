@@ -127,7 +127,7 @@ impl Process {
         }
     }
 
-    fn read_link(&self, start: &Place, path: &str) -> Attempt<String> {
+    pub(crate) fn read_link(&self, start: &Place, path: &str) -> Attempt<String> {
         let view = self.view();
         let Target::Name(name) = resolve(&view, start, path, Links::Keep)? else {
             return Err(Errno::INVAL.into());

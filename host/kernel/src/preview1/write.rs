@@ -187,7 +187,7 @@ impl Process {
         let deliver = async {
             for range in vectors.ranges() {
                 let bytes = memory.get(range).ok_or(Errno::FAULT)?;
-                output.write(bytes, &world.budgets().output_bytes, &mut delivered).await?;
+                output.write(bytes, &mut delivered).await?;
             }
             Ok(())
         };

@@ -484,7 +484,7 @@ async fn perform(process: &mut Process, memory: &mut [u8], choices: &mut Choices
         }
         61 => {
             let ((at, length), (feature, feature_length)) = (path(c, memory, 0), space(c));
-            process.diagnostics_unsupported(memory, at, length, feature, feature_length);
+            process.diagnostics_unsupported(memory, at, length, feature, feature_length).unwrap();
             Ok(())
         }
         62 => {

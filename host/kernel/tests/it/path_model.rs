@@ -234,7 +234,7 @@ impl Sandbox {
                 self.guest.close(file)
             }),
         };
-        self.settle(result, expected.is_some(), &format!("make {node:?} at {path} from {base:?}"));
+        self.settle(&result, expected.is_some(), &format!("make {node:?} at {path} from {base:?}"));
         if let Some(at) = expected {
             self.tree.insert(at, node);
         }
@@ -273,7 +273,7 @@ impl Sandbox {
         let moved = from.zip(to).filter(|(from, to)| self.can_be_renamed(from, to));
         let moved = moved.filter(|(from, to)| !self.leads_out_moved(from, to));
         let result = self.guest.rename_at(fd, &old, fd, &new);
-        self.settle(result, moved.is_some(), &format!("rename {old} to {new} from {base:?}"));
+        self.settle(&result, moved.is_some(), &format!("rename {old} to {new} from {base:?}"));
         let Some((from, to)) = moved.filter(|(from, to)| from != to) else { return };
         let inside: Vec<_> = self.tree.keys().filter(|place| place.starts_with(&from)).cloned().collect();
         for place in inside {
@@ -309,7 +309,7 @@ impl Sandbox {
         let fits = |at: &Place| (self.tree[at] == Node::Directory) == directory && self.is_empty(at);
         let at = at.filter(fits);
         let result = if directory { self.guest.rmdir_at(fd, &path) } else { self.guest.unlink_at(fd, &path) };
-        self.settle(result, at.is_some(), &format!("remove {path} from {base:?}"));
+        self.settle(&result, at.is_some(), &format!("remove {path} from {base:?}"));
         if let Some(at) = at {
             self.tree.remove(&at);
         }
@@ -437,7 +437,7 @@ impl Sandbox {
         cfg!(not(unix)) && is_special && at.is_some_and(|at| self.on_host(at).is_some())
     }
 
-    fn settle(&self, result: Result<(), Fault>, expected: bool, what: &str) {
+    fn settle(&self, result: &Result<(), Fault>, expected: bool, what: &str) {
         match result {
             Ok(()) => assert!(expected, "{what} in {:?}", self.tree),
             Err(Fault::Errno(_)) => assert!(!expected, "{result:?}: {what} in {:?}", self.tree),

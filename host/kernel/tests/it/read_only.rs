@@ -67,7 +67,7 @@ fn every_way_of_opening_for_change_is_refused_in_a_read_only_mount() {
                         () => Ok(()),
                     };
                     let shown = format!("{path} oflags {open:#b} rights {rights:#x} fdflags {flags:#b}");
-                    assert_eq!(opened.map(|_| ()), expected, "{shown}");
+                    assert_eq!(opened.clone().map(|_| ()), expected, "{shown}");
                     if expected == errno(Errno::ROFS) {
                         guest.assert_denied("path_open", path, DenialReason::ReadOnly);
                     }

@@ -91,7 +91,7 @@ async fn start(engine: &Engine, spec: Spec) -> Result<Held> {
     let (stdin, input) = tokio::io::duplex(64);
     let capabilities = engine.capabilities(&spec.image);
     let admitted = admit(spec, engine.name(), capabilities)?;
-    let mut sandbox = engine.create(admitted).await?;
+    let sandbox = engine.create(admitted).await?;
     let exec = Exec::new(["python3", "-c", PROGRAM]).stdin(Stdin::Stream(Box::new(input)));
     let (mut events, end, _control) = sandbox.spawn(exec).await?.split();
     let end = tokio::spawn(end);
@@ -101,7 +101,7 @@ async fn start(engine: &Engine, spec: Spec) -> Result<Held> {
 
 /// Gives a guest its input, and checks what it remembers.
 async fn answer(held: Held) -> Result<()> {
-    let Held { mut events, end, mut stdin, mut sandbox } = held;
+    let Held { mut events, end, mut stdin, sandbox } = held;
     stdin.write_all(b"\n").await?;
     let answer = next_line(&mut events).await;
     let outcome = end.await??;

@@ -75,7 +75,7 @@ async fn ended(engine: &Engine) -> Result<(Duration, u64)> {
     let limits = Limits { memory_bytes: 4 << 30, ..Limits::default() };
     let spec = Spec { limits, ..Spec::default() };
     let admitted = admit(spec.clone(), engine.name(), engine.capabilities(&spec.image))?;
-    let mut sandbox = engine.create(admitted).await?;
+    let sandbox = engine.create(admitted).await?;
     let script = format!("for ((i = 0; i < {RUNNING}; i++)); do sleep 1000 & done; echo up; wait");
     let before = private_bytes()?;
     let running = sandbox.spawn(Exec::new(["bash", "-c", &script])).await?;
