@@ -1,0 +1,2 @@
+# $1: a path, of which a symlink is itself.
+exec stat -c '%f %s %Y %y %n//' -- "$1"

@@ -1,0 +1,33 @@
+//! Sandboxes of E2B, or of what speaks as E2B does.
+//!
+//! The control plane is REST; commands and files go to envd, the agent in each sandbox, over the Connect
+//! protocol in JSON. What the wire cannot do, the contract's way:
+//! - The output of a command is not kept for who was cut off. When the connection breaks, the command is
+//!   followed anew, and both streams count as cut ([`Captured::cut`](sandpiper_core::Captured)), for what it
+//!   wrote in between is lost.
+//! - Only `SIGTERM` and `SIGKILL` can be sent. Others are sent by a `kill` that is run in the sandbox, and so
+//!   is whatever is to reach all processes of a command.
+//!   For that all processes of a command have the variable `SANDPIPER_COMMAND`; one that drops its environment
+//!   is reached by `SIGTERM` and `SIGKILL` alone, if it is the first.
+//! - A stream that is closed ([`Control::close`](sandpiper_core::Control)) is a `SIGPIPE` at the next output.
+//! - Domains that rules allow take precedence over what they deny, so rules that deny are refused, unless
+//!   they deny just what they allow. E2B lets DNS servers be reached where a domain is allowed.
+
+mod backend;
+mod connect;
+mod create;
+mod files;
+mod kill;
+mod process;
+mod quote;
+mod sandbox;
+mod shell;
+mod stdin;
+mod stream;
+mod time;
+mod wire;
+
+pub use backend::{E2b, E2bConfig};
+
+/// The backend's name.
+const NAME: &str = "e2b";

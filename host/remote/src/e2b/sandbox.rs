@@ -1,0 +1,232 @@
+//! A sandbox that is held, kept alive, and closed when it is let go.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use sandpiper_core::{
+    BoxFuture, Error, Exec, Files, Image, Limits, Metrics, PortAddress, Running, Sandbox, SandboxRef,
+};
+use serde_json::json;
+use tokio::task::AbortHandle;
+
+use super::backend::{Api, is_gone, whole_seconds};
+use super::connect::Envd;
+use super::files::E2bFiles;
+use super::wire::{Forked, Measured, Snapshot, Version};
+use super::{NAME, process};
+use crate::http::{Call, Method, Secret, StatusCode};
+
+/// What commands and files of a sandbox need of it.
+pub(super) struct Shared {
+    pub api: Arc<Api>,
+    pub reference: SandboxRef,
+    pub envd: Envd,
+    pub version: Version,
+    pub domain: String,
+    pub traffic_token: Option<Secret>,
+    pub wall: Duration,
+    pub output_bytes: u64,
+}
+
+/// How long a sandbox lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lifetime {
+    /// As long as it is held: it is kept alive.
+    WhileHeld,
+    /// As it was told.
+    Fixed,
+}
+
+pub(super) struct E2bSandbox {
+    shared: Arc<Shared>,
+    /// Keeps the sandbox alive.
+    keeper: Option<AbortHandle>,
+    /// Nothing is to be done on drop: it is closed, or let go.
+    released: AtomicBool,
+}
+
+impl E2bSandbox {
+    pub fn new(shared: Arc<Shared>, lifetime: Lifetime) -> Self {
+        let keeper = (lifetime == Lifetime::WhileHeld)
+            .then(|| tokio::spawn(keep_alive(Arc::downgrade(&shared))).abort_handle());
+        Self { shared, keeper, released: AtomicBool::new(false) }
+    }
+
+    /// From now on the sandbox ends when it was told to.
+    fn stop_keeping(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.abort();
+        }
+    }
+}
+
+/// Extends the time of a sandbox, so often that two failures in a row do not end it.
+async fn keep_alive(shared: Weak<Shared>) {
+    let Some(lifetime) = shared.upgrade().map(|shared| shared.api.config.lifetime) else { return };
+    loop {
+        tokio::time::sleep(lifetime / 4).await;
+        let Some(shared) = shared.upgrade() else { return };
+        if let Err(Error::Gone { .. }) = shared.set_timeout(lifetime).await {
+            return;
+        }
+    }
+}
+
+impl Shared {
+    fn control(&self, method: Method, operation: &str, action: &'static str) -> Call {
+        let call = self.api.control.call(method, &["sandboxes", &self.reference.id, operation], action);
+        call.of(&self.reference, is_gone)
+    }
+
+    async fn set_timeout(&self, lifetime: Duration) -> Result<(), Error> {
+        let call = self.control(Method::POST, "timeout", "set the lifetime of a sandbox");
+        let call = call.json(&json!({"timeout": whole_seconds(lifetime)})).repeatable();
+        call.send().await?.checked().map(drop)
+    }
+}
+
+impl Sandbox for E2bSandbox {
+    fn reference(&self) -> SandboxRef {
+        self.shared.reference.clone()
+    }
+
+    fn spawn(&self, exec: Exec) -> BoxFuture<'_, Result<Running, Error>> {
+        Box::pin(std::future::ready(process::spawn(&self.shared, exec)))
+    }
+
+    fn files(&self) -> Arc<dyn Files> {
+        Arc::new(E2bFiles::new(Arc::clone(&self.shared)))
+    }
+
+    fn set_lifetime(&self, lifetime: Duration) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            self.stop_keeping();
+            self.shared.set_timeout(lifetime).await
+        })
+    }
+
+    fn pause(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            self.stop_keeping();
+            let call = self.shared.control(Method::POST, "pause", "pause a sandbox");
+            let answer = call.json(&json!({})).repeatable().send().await?;
+            // It is paused already.
+            if answer.status == StatusCode::CONFLICT {
+                return Ok(());
+            }
+            answer.checked().map(drop)
+        })
+    }
+
+    fn snapshot(&self) -> BoxFuture<'_, Result<Image, Error>> {
+        Box::pin(async move {
+            let call = self.shared.control(Method::POST, "snapshots", "keep a snapshot of a sandbox");
+            let snapshot: Snapshot = call.json(&json!({})).send().await?.json()?;
+            Ok(Image::Named(snapshot.snapshot_id))
+        })
+    }
+
+    fn fork(&self) -> BoxFuture<'_, Result<Box<dyn Sandbox>, Error>> {
+        const ACTION: &str = "fork a sandbox";
+        // A task of its own, as with one that is made: nobody may be there to hold it when it is.
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let forking = tokio::spawn(async move {
+                let timeout = whole_seconds(shared.api.config.lifetime);
+                let call = shared.control(Method::POST, "fork", ACTION);
+                let forked: Vec<Forked> =
+                    call.json(&json!({"timeout": timeout, "count": 1})).send().await?.json()?;
+                let protocol = || Error::Protocol {
+                    backend: NAME.to_owned(),
+                    action: ACTION,
+                    what: format!("{} sandboxes instead of one", forked.len()),
+                };
+                if forked.len() != 1 {
+                    return Err(protocol());
+                }
+                let failed = Error::Backend {
+                    backend: NAME.to_owned(),
+                    action: ACTION,
+                    message: forked
+                        .iter()
+                        .filter_map(|fork| fork.error.as_ref())
+                        .map(|err| err.message.as_str())
+                        .collect(),
+                };
+                let made = forked.into_iter().find_map(|fork| fork.sandbox).ok_or(failed)?;
+                let mut reference = SandboxRef::new(NAME, made.sandbox_id.as_str());
+                reference.metadata = shared.reference.metadata.clone();
+                let limits =
+                    Limits { wall: shared.wall, output_bytes: shared.output_bytes, ..Limits::default() };
+                let fork = shared.api.sandbox(made, reference, &limits)?;
+                Ok(E2bSandbox::new(fork, Lifetime::WhileHeld))
+            });
+            let stopped = |err: tokio::task::JoinError| Error::Host {
+                context: format!("the forking of a sandbox of {NAME} was stopped"),
+                source: err.into(),
+            };
+            let sandbox: Box<dyn Sandbox> = Box::new(forking.await.map_err(stopped)??);
+            Ok(sandbox)
+        })
+    }
+
+    fn metrics(&self) -> BoxFuture<'_, Result<Metrics, Error>> {
+        Box::pin(async move {
+            let call = self.shared.control(Method::GET, "metrics", "measure a sandbox");
+            let used: Vec<Measured> = call.send().await?.json()?;
+            let Some(last) = used.into_iter().max_by_key(|used| used.timestamp_unix) else {
+                return Ok(Metrics::default());
+            };
+            Ok(Metrics {
+                cpus: last.cpu_count,
+                // E2B's is of all processors together.
+                cpu_percent: last.cpu_used_pct.zip(last.cpu_count).map(|(percent, count)| percent * count),
+                memory_bytes: last.mem_used,
+                memory_limit_bytes: last.mem_total,
+                disk_bytes: last.disk_used,
+                disk_limit_bytes: last.disk_total,
+            })
+        })
+    }
+
+    fn port(&self, port: u16) -> BoxFuture<'_, Result<PortAddress, Error>> {
+        let plain = self.shared.api.config.sandbox_url.as_deref().is_some_and(|url| url.starts_with("http:"));
+        let scheme = if plain { "http" } else { "https" };
+        let url = format!("{scheme}://{port}-{}.{}", self.shared.reference.id, self.shared.domain);
+        let token = self.shared.traffic_token.as_ref();
+        let header = token.map(|token| ("e2b-traffic-access-token".to_owned(), token.expose().to_owned()));
+        Box::pin(std::future::ready(Ok(PortAddress { url, header })))
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            self.stop_keeping();
+            if self.released.load(Ordering::Acquire) {
+                return Ok(());
+            }
+            self.shared.api.kill(&self.shared.reference).await?;
+            self.released.store(true, Ordering::Release);
+            Ok(())
+        })
+    }
+
+    fn detach(self: Box<Self>) -> Result<SandboxRef, Error> {
+        self.released.store(true, Ordering::Release);
+        Ok(self.shared.reference.clone())
+    }
+}
+
+impl Drop for E2bSandbox {
+    fn drop(&mut self) {
+        self.stop_keeping();
+        if self.released.load(Ordering::Acquire) {
+            return;
+        }
+        // Without a runtime nothing can be sent: the sandbox ends when its time is over.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let shared = Arc::clone(&self.shared);
+            runtime.spawn(async move { shared.api.kill(&shared.reference).await });
+        }
+    }
+}

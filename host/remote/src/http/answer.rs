@@ -1,0 +1,141 @@
+//! What comes back: an answer in memory, or a body that is still coming.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+use sandpiper_core::Error;
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout};
+
+use super::fault::Context;
+
+/// An answer with its whole body.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+    /// How often the call was sent for it. After more than once, a server that does not know idempotency keys
+    /// may have done it more than once.
+    pub tries: u32,
+    pub(super) context: Context,
+}
+
+impl Answer {
+    /// The answer, if its status is a success.
+    ///
+    /// # Errors
+    /// What the status means.
+    pub fn checked(self) -> Result<Self, Error> {
+        if self.status.is_success() { Ok(self) } else { Err(self.error()) }
+    }
+
+    /// What the body is in JSON, if the status is a success.
+    ///
+    /// # Errors
+    /// What the status means; [`Error::Protocol`] for a body that is not what is expected.
+    pub fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
+        let answer = self.checked()?;
+        serde_json::from_slice(&answer.body)
+            .map_err(|err| answer.protocol(format!("the body is not the JSON that is expected: {err}")))
+    }
+
+    /// The error that the status means.
+    pub fn error(&self) -> Error {
+        self.context.of_answer(self.status, &self.headers, &self.body)
+    }
+
+    /// [`Error::Protocol`] about this answer.
+    pub fn protocol(&self, what: impl Into<String>) -> Error {
+        self.context.protocol(what)
+    }
+}
+
+/// An answer that has begun.
+#[derive(Debug)]
+pub enum Opened {
+    /// A success, whose body comes.
+    Stream(Streaming),
+    /// Any other status.
+    Refused(Answer),
+}
+
+impl Opened {
+    /// The body of a success.
+    ///
+    /// # Errors
+    /// What any other status means.
+    pub fn stream(self) -> Result<Streaming, Error> {
+        match self {
+            Self::Stream(streaming) => Ok(streaming),
+            Self::Refused(answer) => Err(answer.error()),
+        }
+    }
+}
+
+/// A body that comes in pieces. Dropping it ends the connection.
+#[derive(Debug)]
+pub struct Streaming {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    pub(super) response: reqwest::Response,
+    pub(super) between_bytes: Duration,
+    pub(super) context: Context,
+}
+
+impl Streaming {
+    /// The next piece; `None` at the end of the body.
+    ///
+    /// # Errors
+    /// [`Error::Slow`] when none comes in time, [`Error::Unreachable`] when the connection breaks off or the
+    /// body is shorter than it was to be. It can be polled again when the future is dropped.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        match timeout(self.between_bytes, self.response.chunk()).await {
+            Err(_) => Err(self.context.slow(self.between_bytes)),
+            Ok(Err(err)) => Err(self.context.unreachable(err)),
+            Ok(Ok(chunk)) => Ok(chunk),
+        }
+    }
+
+    /// All of the body.
+    ///
+    /// # Errors
+    /// As [`Streaming::chunk`]; [`Error::Protocol`] when it has more than `limit` bytes, [`Error::Slow`] when
+    /// it is not there by `deadline`.
+    pub async fn collect(self, limit: usize, deadline: Instant) -> Result<Answer, Error> {
+        let waited = deadline.saturating_duration_since(Instant::now());
+        let context = self.context.clone();
+        match tokio::time::timeout_at(deadline, self.gather(limit)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(context.slow(waited)),
+        }
+    }
+
+    async fn gather(mut self, limit: usize) -> Result<Answer, Error> {
+        let too_large = |context: &Context| context.protocol(format!("the body has more than {limit} bytes"));
+        if self.response.content_length().is_some_and(|length| length > limit as u64) {
+            return Err(too_large(&self.context));
+        }
+        let mut body = BytesMut::new();
+        while let Some(chunk) = self.chunk().await? {
+            if chunk.len() > limit.saturating_sub(body.len()) {
+                return Err(too_large(&self.context));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let body = body.freeze();
+        Ok(Answer { status: self.status, headers: self.headers, body, tries: 0, context: self.context })
+    }
+
+    /// [`Error::Protocol`] about this answer.
+    pub fn protocol(&self, what: impl Into<String>) -> Error {
+        self.context.protocol(what)
+    }
+}

@@ -1,0 +1,506 @@
+//! A Daytona that fails: each fault ends in its own error, or in a try that succeeds, and leaves no sandbox.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sandpiper_core::{Backend, Error, Exit, FileErrorKind, Limits, Network, Quota, Spec};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use super::daemon::Daemon;
+use super::{backend, create, run, shell, until};
+use crate::server::{Reply, Request, Server};
+use crate::websocket::{BINARY, accepted, close, frame};
+
+type Before = io::Result<Result<Option<Reply>, Reply>>;
+
+/// A Daytona that answers its `count`th request of some kind otherwise.
+async fn faulty<F>(
+    daemon: &Arc<Daemon>,
+    is_it: fn(&Request) -> bool,
+    otherwise: fn(usize, Request, Reply) -> F,
+) -> Server
+where
+    F: Future<Output = Before> + Send + 'static,
+{
+    let count = AtomicUsize::new(0);
+    daemon
+        .serve(move |request, reply| {
+            let number = is_it(&request).then(|| count.fetch_add(1, Ordering::SeqCst));
+            async move {
+                match number {
+                    Some(number) => otherwise(number, request, reply).await,
+                    None => Ok(Err(reply)),
+                }
+            }
+        })
+        .await
+}
+
+async fn says(mut reply: Reply, status: u16, headers: &[(&str, &str)], body: &str) -> Before {
+    reply.send(status, headers, body.as_bytes()).await?;
+    Ok(Ok(Some(reply)))
+}
+
+fn is_create(request: &Request) -> bool {
+    request.line() == "POST /api/sandbox"
+}
+
+fn is_log(request: &Request) -> bool {
+    request.path.ends_with("/logs")
+}
+
+/// The lines that a command has in its log.
+fn log(stream: u8, line: &str) -> Vec<u8> {
+    [&[stream; 3][..], line.as_bytes(), b"\n"].concat()
+}
+
+/// The log of a command that says `hello` and ends with 0.
+fn hello() -> Vec<u8> {
+    let said = STANDARD.encode("hello\n");
+    [log(2, "@4000000"), log(1, &said), log(2, "#0"), log(1, "."), log(2, ".")].concat()
+}
+
+async fn create_fails(daemon: &Arc<Daemon>, server: &Server) -> Error {
+    let err = create(&backend(&server.url), Spec::default()).await.map(drop).unwrap_err();
+    assert_eq!(daemon.ids(), Vec::<String>::new());
+    assert!(!format!("{err:?}").contains("swordfish"), "{err:?}");
+    err
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_unreachable() {
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let daytona = backend(&format!("http://127.0.0.1:{port}"));
+    let err = create(&daytona, Spec::default()).await.map(drop).unwrap_err();
+    assert!(matches!(err, Error::Unreachable { action: "make a sandbox", .. }), "{err:?}");
+    let err = daytona.health().await.unwrap_err();
+    assert_eq!(err.to_string(), "the backend daytona cannot be reached to say whether it is there");
+}
+
+#[tokio::test]
+async fn credentials_that_are_refused_are_unauthorized() {
+    let daemon = Daemon::new();
+    let server = faulty(
+        &daemon,
+        |_| true,
+        |_, _, reply| async {
+            says(reply, 401, &[], r#"{"statusCode":401,"message":"Invalid credentials swordfish-key"}"#).await
+        },
+    )
+    .await;
+    let err = create_fails(&daemon, &server).await;
+    assert_eq!(
+        err.to_string(),
+        "the backend daytona refuses the credentials: Invalid credentials [redacted] (HTTP 401 Unauthorized)"
+    );
+    assert_eq!(server.lines(), ["POST /api/sandbox"]);
+}
+
+#[tokio::test]
+async fn a_creation_that_has_to_wait_is_made_then() {
+    let daemon = Daemon::new();
+    let server = faulty(&daemon, is_create, |number, _, reply| async move {
+        if number > 0 {
+            Ok(Err(reply))
+        } else {
+            says(reply, 429, &[("retry-after", "1")], r#"{"message":"slow down"}"#).await
+        }
+    })
+    .await;
+    let begun = tokio::time::Instant::now();
+    create(&backend(&server.url), Spec::default()).await.unwrap().close().await.unwrap();
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+    assert_eq!(daemon.ids(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_creation_that_has_to_wait_too_long_is_rate_limited() {
+    let daemon = Daemon::new();
+    let server = faulty(&daemon, is_create, |_, _, reply| async {
+        says(reply, 429, &[("retry-after", "3600")], r#"{"message":"slow down"}"#).await
+    })
+    .await;
+    let err = create_fails(&daemon, &server).await;
+    assert!(
+        matches!(err, Error::RateLimited { retry_after: Some(wait), .. } if wait.as_secs() == 3600),
+        "{err:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_conflict_is_what_the_backend_says() {
+    let daemon = Daemon::new();
+    let server = faulty(&daemon, is_create, |_, _, reply| async {
+        says(reply, 409, &[], r#"{"statusCode":409,"message":"quota of sandboxes is used up"}"#).await
+    })
+    .await;
+    let err = create_fails(&daemon, &server).await;
+    assert_eq!(
+        err.to_string(),
+        "the backend daytona cannot make a sandbox: quota of sandboxes is used up (HTTP 409 Conflict)"
+    );
+}
+
+#[tokio::test]
+async fn a_sandbox_whose_creation_was_not_answered_is_found_and_deleted() {
+    let daemon = Daemon::new();
+    let made = Arc::clone(&daemon);
+    // It makes the sandbox, and breaks off.
+    let server = daemon
+        .serve(move |request, reply| {
+            let made = Arc::clone(&made);
+            async move {
+                if !is_create(&request) {
+                    return Ok(Err(reply));
+                }
+                made.make(request.json());
+                reply.reset();
+                Ok(Ok(None))
+            }
+        })
+        .await;
+    let err = create_fails(&daemon, &server).await;
+    assert!(matches!(err, Error::Unreachable { action: "make a sandbox", .. }), "{err:?}");
+    assert_eq!(server.lines(), ["POST /api/sandbox", "GET /api/sandbox", "DELETE /api/sandbox/box-0"]);
+    let query = &server.requests()[1].query;
+    assert!(query.contains("sandpiper-creation"), "{query}");
+}
+
+#[tokio::test]
+async fn a_sandbox_that_nobody_waits_for_any_more_is_deleted() {
+    let daemon = Daemon::new();
+    daemon.looks_until_started.store(usize::MAX, Ordering::SeqCst);
+    let server = daemon.start().await;
+    let daytona = backend(&server.url);
+    {
+        let mut making = Box::pin(create(&daytona, Spec::default()));
+        tokio::select! {
+            _ = &mut making => panic!("it never starts"),
+            () = until(|| !daemon.ids().is_empty()) => {}
+        }
+    }
+    until(|| daemon.ids().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_sandbox_that_never_starts_is_slow_and_deleted() {
+    let daemon = Daemon::new();
+    daemon.looks_until_started.store(usize::MAX, Ordering::SeqCst);
+    let server = daemon.start().await;
+    let err = create_fails(&daemon, &server).await;
+    assert_eq!(
+        err.to_string(),
+        "the backend daytona did not answer within 5s when it was to start a sandbox"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_json_leaves_no_sandbox() {
+    let daemon = Daemon::new();
+    let made = Arc::clone(&daemon);
+    let server = daemon
+        .serve(move |request, reply| {
+            let made = Arc::clone(&made);
+            async move {
+                if !is_create(&request) {
+                    return Ok(Err(reply));
+                }
+                made.make(request.json());
+                says(reply, 200, &[], "<html>").await
+            }
+        })
+        .await;
+    let err = create_fails(&daemon, &server).await;
+    assert!(matches!(err, Error::Protocol { action: "make a sandbox", .. }), "{err:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_ignores_the_networks_rules_gets_no_command() {
+    let daemon = Daemon::new();
+    let server = faulty(&daemon, is_create, |_, request, reply| async move {
+        assert_eq!(request.json()["networkBlockAll"], true);
+        says(
+            reply,
+            200,
+            &[],
+            &json!({"id": "box-9", "state": "started", "toolboxProxyUrl": "http://127.0.0.1:1"}).to_string(),
+        )
+        .await
+    })
+    .await;
+    let spec = Spec { network: Network::Nothing, ..Spec::default() };
+    let err = create(&backend(&server.url), spec).await.map(drop).unwrap_err();
+    assert_eq!(
+        err.to_string(),
+        "the backend daytona cannot make a sandbox: its server has not taken over the network's rules"
+    );
+    assert_eq!(server.lines(), ["POST /api/sandbox", "DELETE /api/sandbox/box-9"]);
+}
+
+/// Runs a command whose log is what these connections give, and closes the sandbox.
+async fn followed<F>(
+    connection: fn(usize, Request, Reply) -> F,
+    limits: Limits,
+) -> (Result<(Exit, Vec<u8>), Error>, usize)
+where
+    F: Future<Output = Before> + Send + 'static,
+{
+    let daemon = Daemon::new();
+    let server = faulty(&daemon, is_log, connection).await;
+    let sandbox = create(&backend(&server.url), Spec { limits, ..Spec::default() }).await.unwrap();
+    let outcome = run(&*sandbox, shell("sleep 7000")).await;
+    sandbox.close().await.unwrap();
+    assert_eq!(daemon.ids(), Vec::<String>::new());
+    let connections = server.requests().iter().filter(|request| is_log(request)).count();
+    (outcome.map(|outcome| (outcome.exit, outcome.stdout.bytes)), connections)
+}
+
+#[tokio::test]
+async fn a_log_that_breaks_off_goes_on_where_it_was() {
+    let (outcome, connections) = followed(
+        |number, request, mut reply| async move {
+            reply.raw(accepted(&request)).await?;
+            // Each connection gives three bytes more, from the beginning.
+            let log = hello();
+            let end = log.len().min(3 * (number + 1) + 2);
+            reply.raw(frame(BINARY, &log[..end])).await?;
+            if end == log.len() {
+                reply.raw(close(1000)).await?;
+            } else {
+                reply.reset();
+            }
+            Ok(Ok(None))
+        },
+        Limits::default(),
+    )
+    .await;
+    assert_eq!(outcome.unwrap(), (Exit::Code { code: 0 }, b"hello\n".to_vec()));
+    assert!(connections > 5, "{connections}");
+}
+
+#[tokio::test]
+async fn a_log_that_always_breaks_off_is_unreachable() {
+    let (outcome, connections) = followed(
+        |_, request, mut reply| async move {
+            reply.raw(accepted(&request)).await?;
+            reply.reset();
+            Ok(Ok(None))
+        },
+        Limits::default(),
+    )
+    .await;
+    assert!(matches!(outcome, Err(Error::Unreachable { action: "follow a command", .. })), "{outcome:?}");
+    assert_eq!(connections, 5);
+}
+
+#[tokio::test]
+async fn a_gateway_that_comes_back_is_waited_for() {
+    let (outcome, connections) = followed(
+        |number, request, mut reply| async move {
+            if number < 2 {
+                return says(reply, 502, &[], "bad gateway").await;
+            }
+            reply.raw(accepted(&request)).await?;
+            reply.raw(frame(BINARY, &hello())).await?;
+            reply.client_gone().await;
+            Ok(Ok(None))
+        },
+        Limits::default(),
+    )
+    .await;
+    assert_eq!((outcome.unwrap().0, connections), (Exit::Code { code: 0 }, 3));
+}
+
+#[tokio::test]
+async fn a_log_that_comes_slowly_comes() {
+    let (outcome, connections) = followed(
+        |_, request, mut reply| async move {
+            reply.raw(accepted(&request)).await?;
+            for byte in hello() {
+                reply.raw(frame(BINARY, &[byte])).await?;
+                tokio::time::sleep(Duration::from_millis(15)).await;
+            }
+            reply.client_gone().await;
+            Ok(Ok(None))
+        },
+        Limits::default(),
+    )
+    .await;
+    assert_eq!((outcome.unwrap(), connections), ((Exit::Code { code: 0 }, b"hello\n".to_vec()), 1));
+}
+
+#[tokio::test]
+async fn a_silent_log_ends_with_the_wall_limit() {
+    let (outcome, _) = followed(
+        |_, request, mut reply| async move {
+            reply.raw(accepted(&request)).await?;
+            reply.client_gone().await;
+            Ok(Ok(None))
+        },
+        Limits { wall: Duration::from_millis(700), ..Limits::default() },
+    )
+    .await;
+    assert_eq!(outcome.unwrap(), (Exit::Timeout, Vec::new()));
+}
+
+#[tokio::test]
+async fn what_is_no_log_breaks_the_protocol() {
+    let (outcome, _) = followed(
+        |_, request, mut reply| async move {
+            reply.raw(accepted(&request)).await?;
+            reply.raw(frame(BINARY, b"\x01\x01\x01not base64!\n")).await?;
+            reply.client_gone().await;
+            Ok(Ok(None))
+        },
+        Limits::default(),
+    )
+    .await;
+    assert_eq!(
+        outcome.unwrap_err().to_string(),
+        "the backend daytona answers what is not understood when it is to follow a command: a line of Stdout is not base64"
+    );
+    let (outcome, _) = followed(
+        |_, request, mut reply| async move {
+            reply.raw(accepted(&request)).await?;
+            reply.raw([0xff; 64]).await?;
+            reply.client_gone().await;
+            Ok(Ok(None))
+        },
+        Limits::default(),
+    )
+    .await;
+    assert!(matches!(outcome, Err(Error::Protocol { action: "follow a command", .. })), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_log_that_ends_before_its_command_is_no_success() {
+    let (outcome, connections) = followed(
+        |_, request, mut reply| async move {
+            reply.raw(accepted(&request)).await?;
+            reply.raw(frame(BINARY, &log(2, "@4000000"))).await?;
+            reply.raw(close(1000)).await?;
+            Ok(Ok(None))
+        },
+        Limits::default(),
+    )
+    .await;
+    assert_eq!(
+        outcome.unwrap_err().to_string(),
+        "the backend daytona cannot follow a command: its log has ended before the command"
+    );
+    assert_eq!(connections, 5);
+}
+
+#[tokio::test]
+async fn three_hundred_megabytes_of_output_are_cut_at_the_limit() {
+    let limits = Limits { output_bytes: 1 << 20, ..Limits::default() };
+    let (outcome, _) = followed(
+        |_, request, mut reply| async move {
+            reply.raw(accepted(&request)).await?;
+            reply.raw(frame(BINARY, &log(2, "@4000000"))).await?;
+            let line = log(1, &STANDARD.encode(vec![b'x'; 48 << 10]));
+            for _ in 0..(300 << 20) / (48 << 10) {
+                // The client has gone long before the end.
+                reply.raw(frame(BINARY, &line)).await?;
+            }
+            panic!("all of it was taken");
+        },
+        limits,
+    )
+    .await;
+    let (exit, stdout) = outcome.unwrap();
+    assert_eq!((exit, stdout.len()), (Exit::Quota { quota: Quota::Output }, 1 << 20));
+}
+
+#[tokio::test]
+async fn a_sandbox_that_is_killed_under_a_command_is_gone() {
+    let daemon = Daemon::new();
+    let server = daemon.start().await;
+    let daytona = backend(&server.url);
+    let sandbox = create(&daytona, Spec::default()).await.unwrap();
+    let (mut events, done, _control) = sandbox.spawn(shell("echo up; sleep 8000")).await.unwrap().split();
+    let kill = async {
+        events.recv().await.unwrap();
+        daemon.sandboxes.lock().unwrap().clear();
+        daemon.end_all();
+    };
+    let (outcome, ()) = tokio::join!(done, kill);
+    let err = outcome.unwrap_err();
+    assert!(matches!(&err, Error::Gone { reference } if reference.id == "box-0"), "{err}");
+    sandbox.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_made_is_what_the_backend_says() {
+    let daemon = Daemon::new();
+    let server = faulty(
+        &daemon,
+        |request| request.path.ends_with("/process/session"),
+        |_, _, reply| async { says(reply, 404, &[], r#"{"message":"no sessions here"}"#).await },
+    )
+    .await;
+    let sandbox = create(&backend(&server.url), Spec::default()).await.unwrap();
+    let err = run(&*sandbox, shell("true")).await.unwrap_err();
+    assert_eq!(
+        err.to_string(),
+        "the backend daytona cannot run a command: no sessions here (HTTP 404 Not Found)"
+    );
+}
+
+#[tokio::test]
+async fn files_that_come_cut_are_no_content() {
+    let daemon = Daemon::new();
+    let server = faulty(
+        &daemon,
+        |request| request.path.ends_with("/bulk-download"),
+        |number, _, mut reply| async move {
+            let kind = [("content-type", "multipart/form-data; boundary=B")];
+            let body = "--B\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n12345";
+            if number == 0 {
+                return says(reply, 200, &kind, body).await;
+            }
+            // The body is shorter than its own length.
+            reply
+                .raw(format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: {}\r\ncontent-length: 1000\r\n\r\n{body}",
+                    kind[0].1
+                ))
+                .await?;
+            Ok(Ok(None))
+        },
+    )
+    .await;
+    let sandbox = create(&backend(&server.url), Spec::default()).await.unwrap();
+    let err = sandbox.files().read("/etc/passwd", 1 << 20).await.unwrap_err();
+    let FileErrorKind::Backend(what) = err.kind else { panic!("{err}") };
+    assert!(what.ends_with("a form is broken: it ends before its last boundary"), "{what}");
+    let err = sandbox.files().read("/etc/passwd", 1 << 20).await.unwrap_err();
+    assert!(matches!(err.kind, FileErrorKind::Unreachable(_)), "{err}");
+    sandbox.close().await.unwrap();
+    assert_eq!(daemon.ids(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn deleting_waits_for_a_sandbox_that_changes() {
+    let daemon = Daemon::new();
+    let server = faulty(
+        &daemon,
+        |request| request.method == "DELETE",
+        |number, _, reply| async move {
+            if number > 1 {
+                Ok(Err(reply))
+            } else {
+                says(reply, 409, &[], r#"{"message":"state change in progress"}"#).await
+            }
+        },
+    )
+    .await;
+    let sandbox = create(&backend(&server.url), Spec::default()).await.unwrap();
+    sandbox.close().await.unwrap();
+    assert_eq!(daemon.ids(), Vec::<String>::new());
+}
