@@ -1,0 +1,140 @@
+//! What is set for a sandbox: labels, intervals, keys.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State as Extracted};
+use axum::http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::view::{View, answer};
+use super::{Minutes, Named};
+use crate::daytona::State;
+use crate::daytona::extract::Given;
+use crate::daytona::fault::Fault;
+use crate::registry::Lives;
+
+/// Minutes of an interval, as a client gives them.
+pub(super) fn minutes(given: i64) -> Result<u32, Fault> {
+    u32::try_from(given).map_err(|_| {
+        Fault::bad_request(format!("an interval of {given} minutes is not valid, expected 0 or more"))
+    })
+}
+
+/// The same of the interval until a sandbox is deleted: a negative one is never.
+pub(super) fn auto_delete(given: i64) -> Result<Option<u32>, Fault> {
+    if given < 0 { Ok(None) } else { minutes(given).map(Some) }
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Labels {
+    labels: BTreeMap<String, String>,
+}
+
+pub(super) async fn labels(
+    Extracted(state): Extracted<State>,
+    named: Named,
+    Given(given): Given<Labels>,
+) -> Result<Json<Labels>, Fault> {
+    state.app.registry.check_size("labels", &given.labels)?;
+    named.held.metadata.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&given.labels);
+    named.desk.set(|_| {});
+    Ok(Json(given))
+}
+
+pub(super) async fn auto_stop(
+    Extracted(state): Extracted<State>,
+    named: Named,
+    Minutes(given): Minutes,
+    headers: HeaderMap,
+) -> Result<Json<View>, Fault> {
+    let minutes = minutes(given)?;
+    named.desk.set(|settings| settings.auto_stop = minutes);
+    answer(&state, &named, &headers)
+}
+
+pub(super) async fn auto_pause(
+    Extracted(state): Extracted<State>,
+    named: Named,
+    Minutes(given): Minutes,
+    headers: HeaderMap,
+) -> Result<Json<View>, Fault> {
+    if given != 0 {
+        return Err(Fault::not_offered("sandboxes here are not paused by themselves; use autostop"));
+    }
+    answer(&state, &named, &headers)
+}
+
+pub(super) async fn auto_archive(
+    Extracted(state): Extracted<State>,
+    named: Named,
+    Minutes(given): Minutes,
+    headers: HeaderMap,
+) -> Result<Json<View>, Fault> {
+    let minutes = minutes(given)?;
+    named.desk.set(|settings| settings.auto_archive = minutes);
+    answer(&state, &named, &headers)
+}
+
+pub(super) async fn auto_delete_after(
+    Extracted(state): Extracted<State>,
+    named: Named,
+    Minutes(given): Minutes,
+    headers: HeaderMap,
+) -> Result<Json<View>, Fault> {
+    let minutes = auto_delete(given)?;
+    named.desk.set(|settings| settings.auto_delete = minutes);
+    answer(&state, &named, &headers)
+}
+
+/// Minutes from now after which it ends, whatever it does; 0 is the longest that the server allows.
+pub(super) async fn ttl(
+    Extracted(state): Extracted<State>,
+    named: Named,
+    Minutes(given): Minutes,
+    headers: HeaderMap,
+) -> Result<Json<View>, Fault> {
+    let registry = &state.app.registry;
+    let lifetime = match minutes(given)? {
+        0 => registry.limits.max_lifetime,
+        minutes => Duration::from_mins(minutes.into()),
+    };
+    registry.set_lifetime(&named.held.id, lifetime, Lives::Until).await?;
+    answer(&state, &named, &headers)
+}
+
+pub(super) async fn public(
+    Extracted(state): Extracted<State>,
+    named: Named,
+    Path((_, public)): Path<(String, bool)>,
+    headers: HeaderMap,
+) -> Result<Json<View>, Fault> {
+    if public {
+        return Err(Fault::not_offered(
+            "no port of a sandbox here is reached from outside, so none is public",
+        ));
+    }
+    answer(&state, &named, &headers)
+}
+
+pub(super) async fn last_activity(named: Named) -> StatusCode {
+    drop(named.desk.use_it());
+    StatusCode::CREATED
+}
+
+pub(super) async fn network(_named: Named) -> Fault {
+    Fault::not_offered(
+        "what a sandbox here may reach is decided when it is made; give `networkBlockAll`, \
+         `networkAllowList` or `domainAllowList` then",
+    )
+}
+
+pub(super) async fn signing_key(named: Named) -> Json<String> {
+    Json(named.desk.signing_key())
+}
+
+pub(super) async fn rotate_signing_key(named: Named) -> Result<Json<String>, Fault> {
+    Ok(Json(named.desk.rotate_signing_key()?))
+}
