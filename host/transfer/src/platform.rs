@@ -1,0 +1,138 @@
+//! What differs between Unix and Windows: names, modes, links and how a file is told from another.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::Path;
+
+use cap_std::fs::{Dir, Metadata};
+
+/// The name that bytes mean here. They have been judged by [`names`](crate::names) before.
+#[cfg(unix)]
+pub(crate) fn os_name(name: &[u8]) -> OsString {
+    use std::os::unix::ffi::OsStrExt;
+
+    OsStr::from_bytes(name).to_owned()
+}
+
+#[cfg(not(unix))]
+pub(crate) fn os_name(name: &[u8]) -> OsString {
+    String::from_utf8_lossy(name).into_owned().into()
+}
+
+/// The bytes of a name; `None` where it has none that another machine would know.
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "as on Windows")]
+pub(crate) fn name_bytes(name: &OsStr) -> Option<Vec<u8>> {
+    use std::os::unix::ffi::OsStrExt;
+
+    Some(name.as_bytes().to_vec())
+}
+
+#[cfg(not(unix))]
+pub(crate) fn name_bytes(name: &OsStr) -> Option<Vec<u8>> {
+    name.to_str().map(|name| name.as_bytes().to_vec())
+}
+
+/// The bytes of a symlink's target, with slashes.
+pub(crate) fn target_bytes(target: &Path) -> Option<Vec<u8>> {
+    let mut bytes = name_bytes(target.as_os_str())?;
+    if cfg!(windows) {
+        bytes.iter_mut().filter(|byte| **byte == b'\\').for_each(|byte| *byte = b'/');
+    }
+    Some(bytes)
+}
+
+/// The permission bits, where the system has them.
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "as on Windows")]
+pub(crate) fn mode(metadata: &Metadata) -> Option<u32> {
+    use cap_std::fs::MetadataExt;
+
+    Some(metadata.mode() & 0o777)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn mode(_metadata: &Metadata) -> Option<u32> {
+    None
+}
+
+/// Sets the permission bits of an entry that is no symlink. A directory keeps its sticky and set-group bits.
+#[cfg(unix)]
+pub(crate) fn set_mode(dir: &Dir, name: &OsStr, mode: u32) -> io::Result<()> {
+    use cap_std::fs::{MetadataExt, Permissions, PermissionsExt};
+
+    let metadata = dir.symlink_metadata(name)?;
+    if metadata.is_symlink() {
+        return Err(io::Error::other("it is a symlink now"));
+    }
+    let kept = if metadata.is_dir() { metadata.mode() & 0o3000 } else { 0 };
+    dir.set_permissions(name, Permissions::from_mode(kept | mode & 0o777))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn set_mode(_dir: &Dir, _name: &OsStr, _mode: u32) -> io::Result<()> {
+    Ok(())
+}
+
+/// Whether symlinks are made here. Windows wants a privilege for it, and to know what is at the other end.
+pub(crate) const MAKES_SYMLINKS: bool = cfg!(unix);
+
+/// Makes a symlink, which may point anywhere.
+#[cfg(unix)]
+pub(crate) fn make_symlink(target: &[u8], dir: &Dir, name: &OsStr) -> io::Result<()> {
+    dir.symlink_contents(os_name(target), name)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn make_symlink(_target: &[u8], _dir: &Dir, _name: &OsStr) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// What tells a file from another, and one state of it from the next, without reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    size: u64,
+    modified: Option<std::time::SystemTime>,
+    #[cfg(unix)]
+    file: (u64, u64, i64, i64),
+}
+
+impl Stamp {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        Self {
+            size: metadata.len(),
+            modified: metadata.modified().ok().map(cap_std::time::SystemTime::into_std),
+            #[cfg(unix)]
+            file: {
+                use cap_std::fs::MetadataExt;
+                (metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+            },
+        }
+    }
+}
+
+/// Whether two directories are on one file system, as far as can be told before anything is renamed.
+#[cfg(unix)]
+pub(crate) fn is_same_file_system(one: &Metadata, other: &Metadata) -> bool {
+    use cap_std::fs::MetadataExt;
+
+    one.dev() == other.dev()
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_same_file_system(_one: &Metadata, _other: &Metadata) -> bool {
+    true
+}
+
+/// Whether two entries belong to the same user.
+#[cfg(unix)]
+pub(crate) fn is_same_owner(one: &std::fs::Metadata, other: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    one.uid() == other.uid()
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_same_owner(_one: &std::fs::Metadata, _other: &std::fs::Metadata) -> bool {
+    true
+}
