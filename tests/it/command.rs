@@ -206,7 +206,7 @@ fn a_component_is_told_apart_and_a_writable_directory_refused_with_the_way_out()
     };
     let (code, stdout, stderr) = run(&["--dir", ".:/data:ro", "--image", "reader.wasm"]);
     assert_eq!((code, stdout.as_str()), (0, "given\n"), "{stderr}");
-    let refusal = "sandpiper: the backend local cannot enforce `disk_bytes` for this image\n  \
+    let refusal = "sandpiper: the backend wasm cannot enforce `disk_bytes` for this image\n  \
         hint: mount it read-only (--dir HOST[:GUEST]:ro), or grant no directory (--no-dir)\n";
     assert_eq!(run(&["--image", "reader.wasm"]), (125, String::new(), refusal.to_owned()));
     let (code, _, stderr) = run(&["--no-dir", "--image", "empty.wasm"]);

@@ -17,6 +17,12 @@ pub fn cache() -> PathBuf {
     }
 }
 
+/// Where all commands of tests write down what they did, at the same time; not in their home, which their guests
+/// see.
+pub fn journal() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("journal")
+}
+
 /// An engine with the Python image, which is built if it is not there.
 pub fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
@@ -94,6 +100,7 @@ pub fn command(folder: &Path) -> Command {
     engine();
     let mut command = Command::new(env!("CARGO_BIN_EXE_sandpiper"));
     command.current_dir(folder).env_clear().env("SANDPIPER_CACHE", cache()).env("HOME", folder);
+    command.env("SANDPIPER_JOURNAL", journal());
     command
 }
 

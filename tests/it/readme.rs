@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::harness::{cache, engine};
+use crate::harness::{cache, engine, journal};
 
 /// The heading of the part whose commands are run in a repository.
 const WORKTREE: &str = "### In a git worktree\n";
@@ -12,7 +12,7 @@ const WORKTREE: &str = "### In a git worktree\n";
 fn parts() -> (String, String) {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();
     let (before, rest) = readme.split_once(WORKTREE).unwrap();
-    let end = rest.find("\n## ").unwrap();
+    let end = rest.find("\n##").unwrap();
     let (inside, after) = rest.split_at(end);
     (format!("{before}{after}"), inside.to_owned())
 }
@@ -22,7 +22,8 @@ fn transcripts() -> trycmd::TestCases {
     let cases = trycmd::TestCases::new();
     cases
         .register_bin("sandpiper", Path::new(env!("CARGO_BIN_EXE_sandpiper")))
-        .env("SANDPIPER_CACHE", cache().to_string_lossy());
+        .env("SANDPIPER_CACHE", cache().to_string_lossy())
+        .env("SANDPIPER_JOURNAL", journal().to_string_lossy());
     cases
 }
 

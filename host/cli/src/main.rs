@@ -1,12 +1,20 @@
 //! The sandpiper command: the one place where the environment is read and things are put together.
 
 mod arguments;
+mod backends;
+mod elsewhere;
 mod image;
+mod journal;
+mod journaled;
+mod policy;
 mod progress;
 mod remote;
 mod render;
 mod report;
+mod route;
 mod run;
+mod sandbox;
+mod serve;
 mod shell;
 mod surroundings;
 mod wall;
@@ -29,6 +37,12 @@ fn main() -> ExitCode {
         Command::Shell(arguments) => shell::shell(&arguments),
         Command::Image(command) => image::image(command),
         Command::Worktree(arguments) => worktree::worktree(arguments),
+        Command::Policy(arguments) => policy::command(&arguments),
+        Command::Route(arguments) => route::route(&arguments),
+        Command::Journal(arguments) => journal::journal(arguments),
+        Command::Sandbox(arguments) => sandbox::sandbox(arguments),
+        Command::Backends(arguments) => backends::backends(&arguments),
+        Command::Serve(arguments) => serve::serve(&arguments),
         Command::Clone(arguments) => remote::clone(arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "sandpiper", &mut std::io::stdout());

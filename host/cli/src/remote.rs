@@ -20,10 +20,12 @@ use crate::{render, surroundings};
 /// The exit code after Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
-/// Digits of a commit that a person reads.
-const SHORT: usize = 7;
-
 pub(crate) fn clone(arguments: CloneArguments) -> Result<ExitCode> {
+    let json = arguments.json;
+    report::or_as_json(json, execute_clone(arguments))
+}
+
+fn execute_clone(arguments: CloneArguments) -> Result<ExitCode> {
     let json = arguments.json;
     let directory = match arguments.directory {
         Some(directory) => directory,
@@ -33,7 +35,7 @@ pub(crate) fn clone(arguments: CloneArguments) -> Result<ExitCode> {
     let access = access(&arguments.access)?;
     let cloned = shown(|progress| remote::clone(&clone, &access, progress));
     ended(cloned, json, |cloned| {
-        notes(&cloned.notes);
+        render::notes(&cloned.notes);
         let commit = cloned.commit.as_deref().map_or("without a commit", short);
         render::line(&format!("{} is at {commit}", cloned.directory.display()))
     })
@@ -49,7 +51,7 @@ pub(crate) fn push(
     let access = access(arguments)?;
     let pushed = shown(|progress| worktree.push(&push, &access, progress));
     ended(pushed, json, |pushed: &Pushed| {
-        notes(&pushed.notes);
+        render::notes(&pushed.notes);
         let before = pushed.before.as_deref().map_or("new", short);
         let Pushed { branch, remote, after, .. } = pushed;
         render::line(&format!("{branch} of {remote} is at {} (was: {before})", short(after)))
@@ -67,7 +69,7 @@ pub(crate) fn fetch(
     let refused = |updated: &Updated| matches!(updated.change, Change::Refused(_));
     let partly = fetched.as_ref().is_ok_and(|fetched| fetched.updated.iter().any(refused));
     let code = ended(fetched, json, |fetched: &Fetched| {
-        notes(&fetched.notes);
+        render::notes(&fetched.notes);
         for Updated { name, before, after, change } in &fetched.updated {
             let how = match change {
                 Change::Created => "new".to_owned(),
@@ -161,25 +163,14 @@ fn ended<T: serde::Serialize>(
         Ok(done) if json => render::line(&serde_json::to_string(&done)?)?,
         Ok(done) => say(&done)?,
         Err(RemoteError::Cancelled) => return Ok(ExitCode::from(INTERRUPTED)),
-        Err(err) if json => {
-            render::line(
-                &serde_json::json!({ "error": { "message": report::text(&err.into()) } }).to_string(),
-            )?;
-            return Ok(ExitCode::from(report::REFUSED));
-        }
         Err(err) => return Err(err.into()),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn notes(notes: &[String]) {
-    for note in notes {
-        render::note(note);
-    }
-}
-
-fn short(commit: &str) -> &str {
-    commit.get(..SHORT).unwrap_or(commit)
+/// The digits of a commit that a person reads.
+pub(crate) fn short(commit: &str) -> &str {
+    commit.get(..7).unwrap_or(commit)
 }
 
 /// The program for `ssh://`, by the variables that git has for it.

@@ -86,7 +86,8 @@ struct Report<'a> {
     usage: &'a Usage,
     processes: &'a [ProcessUsage],
     denials: &'a [Denial],
-    wall: WallReport<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wall: Option<WallReport<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     worktree: Option<&'a serde_json::Value>,
     stdout: Text,
@@ -138,7 +139,7 @@ impl From<&Captured> for Text {
 /// The outcome as one line of JSON.
 pub(crate) fn outcome_as_json(
     outcome: &Outcome,
-    wall: &Wall,
+    wall: Option<&Wall>,
     worktree: Option<&serde_json::Value>,
 ) -> serde_json::Result<String> {
     serde_json::to_string(&Report {
@@ -147,7 +148,7 @@ pub(crate) fn outcome_as_json(
         usage: &outcome.usage,
         processes: &outcome.processes,
         denials: &outcome.denials,
-        wall: wall.into(),
+        wall: wall.map(WallReport::from),
         worktree,
         stdout: (&outcome.stdout).into(),
         stderr: (&outcome.stderr).into(),
@@ -162,8 +163,8 @@ pub(crate) fn line(text: &str) -> std::io::Result<()> {
     stdout.flush()
 }
 
-/// Where replies go that another process of this program reads.
-pub(crate) fn replies() -> std::io::Stdout {
+/// Where what other programs read goes.
+pub(crate) fn output() -> std::io::Stdout {
     std::io::stdout()
 }
 
@@ -179,6 +180,13 @@ pub(crate) fn bytes(bytes: &[u8]) -> std::io::Result<()> {
 pub(crate) fn end(outcome: &Outcome) {
     if let Some(explanation) = crate::run::explanation(&outcome.exit) {
         note(&explanation);
+    }
+}
+
+/// Prints lines for a person to stderr.
+pub(crate) fn notes(texts: &[String]) {
+    for text in texts {
+        note(text);
     }
 }
 

@@ -31,6 +31,22 @@ pub(crate) fn error(err: &anyhow::Error) -> ExitCode {
     ExitCode::from(REFUSED)
 }
 
+/// An error as `--json` prints it: its message, and its hint or null.
+pub(crate) fn as_json(err: &anyhow::Error) -> serde_json::Value {
+    serde_json::json!({ "message": text(err), "hint": hint(err) })
+}
+
+/// What came out; with `--json` an error is printed as an object.
+pub(crate) fn or_as_json(json: bool, result: anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
+    match result {
+        Err(err) if json => {
+            crate::render::line(&serde_json::json!({ "error": as_json(&err) }).to_string())?;
+            Ok(ExitCode::from(REFUSED))
+        }
+        result => result,
+    }
+}
+
 /// The error and its causes in one line; a cause that only repeats what was said is left out.
 pub(crate) fn text(err: &anyhow::Error) -> String {
     let mut text = String::new();
@@ -49,6 +65,7 @@ pub(crate) fn text(err: &anyhow::Error) -> String {
 
 /// The next step, where there is one.
 pub(crate) fn hint(err: &anyhow::Error) -> Option<String> {
+    use sandpiper::policy::PolicyError;
     use sandpiper::worktree::agent::AgentError;
     use sandpiper::{Error, LimitsError, Refusal, SpecError};
     if let Some(hinted) = err.downcast_ref::<Hinted>() {
@@ -69,6 +86,11 @@ pub(crate) fn hint(err: &anyhow::Error) -> Option<String> {
     }
     if let Some(AgentError::Refused(refusal)) = err.downcast_ref::<AgentError>() {
         return refusal.hint.clone();
+    }
+    if let Some(PolicyError::UnknownProfile { hint, .. } | PolicyError::UnknownKey { hint, .. }) =
+        err.downcast_ref::<PolicyError>()
+    {
+        return Some(hint.clone());
     }
     match err.downcast_ref::<Error>()? {
         Error::Refused(Refusal::Spec(SpecError::Limits(LimitsError { limit, .. }))) => {

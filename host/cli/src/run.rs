@@ -6,16 +6,21 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use sandpiper::journal::Record;
+use sandpiper::policy::{Backend, Resolved};
 use sandpiper::wall::{Terminal, Wall};
 use sandpiper::{
-    Access, Backend, BoxFuture, Clock, Engine, Exec, Exit, Image, Limits, Metering, Mount, Outcome, Running,
-    Sandbox, Spec, Stdin, admit, collect,
+    Access, Backend as _, BoxFuture, Clock, Engine, Exec, Exit, Image, Mount, Network, Outcome, Running,
+    Sandbox, SandboxRef, Spec, Stdin, admit, collect,
 };
 
-use crate::arguments::{RunArguments, SandboxArguments, WallMode};
+use crate::arguments::{BackendChoice, RunArguments, SandboxArguments, WallMode};
+use crate::elsewhere::{self, Journey};
+use crate::journaled::{About, Journaled};
 use crate::report::Hinted;
+use crate::route::Asked;
 use crate::worktree_run::Kept;
-use crate::{image, render, report, surroundings, wall};
+use crate::{image, policy, render, report, route, wall};
 
 /// Where the granted directory is, unless another place is named.
 pub(crate) const WORKSPACE: &str = "/workspace";
@@ -31,44 +36,97 @@ const OUTPUT_LOST: &str = "the guest's output was lost";
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode> {
     let json = arguments.json;
-    match execute(arguments) {
-        Ok(code) => Ok(code),
-        Err(err) if json => {
-            let error = serde_json::json!({ "message": report::text(&err), "hint": report::hint(&err) });
-            render::line(&serde_json::json!({ "error": error }).to_string())?;
-            Ok(ExitCode::from(report::REFUSED))
-        }
-        Err(err) => Err(err),
-    }
+    report::or_as_json(json, execute(arguments))
 }
 
 fn execute(arguments: &RunArguments) -> Result<ExitCode> {
-    let mut exec = exec(arguments)?;
+    let named = arguments.backend.and_then(BackendChoice::backend);
+    let policy = policy::of_run(&arguments.sandbox, named, arguments.worktree.worktree)?;
+    let argv = argv(arguments.script.as_deref(), &arguments.command, &arguments.sandbox.image)?;
+    let (env, secrets) = policy::variables(&policy, Backend::Wasm)?;
+    let exec = Exec { argv, env, cwd: arguments.sandbox.cwd.clone(), stdin: stdin(), ..Exec::default() };
     let mut kept = Kept::begin(&arguments.worktree)?;
-    exec.cwd = exec.cwd.or_else(|| kept.as_ref().map(Kept::directory));
-    exec.git = kept.as_ref().and_then(Kept::git);
-    let directory = kept.as_ref().map(Kept::path);
-    let ready = spec(&arguments.sandbox, directory, &Limits::default())
-        .and_then(|spec| Ready::new(&spec, exec, arguments.sandbox.wall, Terminal::LeftAlone));
-    let ready = match ready {
-        Ok(ready) => ready,
+    let begun = begin(arguments, (&policy, exec, secrets), kept.as_ref());
+    let json = arguments.json;
+    let (ready, journaled) = match begun {
+        Ok(Begun::Here(ready, journaled)) => (ready, journaled),
+        Ok(Begun::Elsewhere(journey)) => {
+            let arrived = journey.run();
+            let succeeded = arrived.as_ref().is_ok_and(|arrived| arrived.outcome.exit.success());
+            let worktree = kept.as_mut().map(|kept| kept.finish(succeeded, json)).transpose()?;
+            return elsewhere::ended(&arrived?, worktree.as_ref(), json);
+        }
         Err(err) => {
             kept.map_or(Ok(()), Kept::undo)?;
             return Err(err);
         }
     };
-    let json = arguments.json;
+    let limits = policy.limits();
     ready.run(async |running: Running, wall: &Wall| {
-        let outcome = stop_at_interrupts(running, |running| drive(running, json)).await?;
+        let outcome = stop_at_interrupts(running, |running| drive(running, json)).await;
+        journaled.finish(outcome.as_ref().map(|outcome| (outcome, &limits)))?;
+        let outcome = outcome?;
         if !json {
             render::end(&outcome);
         }
         let worktree = kept.as_mut().map(|kept| kept.finish(outcome.exit.success(), json)).transpose()?;
         if json {
-            render::line(&render::outcome_as_json(&outcome, wall, worktree.as_ref())?)?;
+            render::line(&render::outcome_as_json(&outcome, Some(wall), worktree.as_ref())?)?;
         }
         Ok(outcome)
     })
+}
+
+/// A run where it was decided that it runs.
+enum Begun<'a> {
+    Here(Ready, Journaled),
+    Elsewhere(Journey<'a>),
+}
+
+/// Makes ready what was asked for, where it is to run.
+fn begin<'a>(
+    arguments: &RunArguments,
+    (policy, mut exec, secrets): (&'a Resolved, Exec, Vec<String>),
+    kept: Option<&Kept>,
+) -> Result<Begun<'a>> {
+    exec.cwd = exec.cwd.or_else(|| kept.map(Kept::directory));
+    exec.git = kept.and_then(Kept::git);
+    let sandbox = &arguments.sandbox;
+    let spec = spec(sandbox, policy, kept.map(Kept::path))?;
+    let asked = Asked {
+        exec: &exec,
+        mounts: &spec.mounts,
+        needs: arguments.needs.as_ref(),
+        has_git: exec.git.is_some(),
+    };
+    let place = route::place(arguments.backend, policy, &asked)?;
+    let task = kept.map(|_| arguments.worktree.task.clone());
+    if place.backend != Backend::Wasm {
+        let (journal, json) = (sandbox.journal, arguments.json);
+        return Ok(Begun::Elsewhere(Journey {
+            policy,
+            place,
+            exec: Exec { git: None, ..exec },
+            spec,
+            journal,
+            task,
+            json,
+        }));
+    }
+    let (ready, journaled) =
+        Ready::new(&spec, exec, sandbox.wall, Terminal::LeftAlone, |exec, reference| {
+            let about = About {
+                policy: policy.path().map(|path| path.display().to_string()),
+                task,
+                secrets,
+                is_precious: kept.is_some(),
+            };
+            let mut journaled =
+                Journaled::begin(sandbox.journal, (&spec, exec, place.backend.name()), about)?;
+            journaled.note(&Record::SandboxCreated { sandbox: reference })?;
+            Ok(journaled)
+        })?;
+    Ok(Begun::Here(ready, journaled))
 }
 
 /// A sandbox and a command that is to run in it, with the wall up around this process.
@@ -80,8 +138,15 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
-    /// Makes the sandbox, and loads what will run in it.
-    pub(crate) fn new(spec: &Spec, exec: Exec, wall: WallMode, terminal: Terminal) -> Result<Self> {
+    /// Makes the sandbox, and loads what will run in it. `before` is called before the wall is up, with the
+    /// command and the sandbox's name; what it gives is given.
+    pub(crate) fn new<T>(
+        spec: &Spec,
+        exec: Exec,
+        wall: WallMode,
+        terminal: Terminal,
+        before: impl FnOnce(&Exec, SandboxRef) -> Result<T>,
+    ) -> Result<(Self, T)> {
         // Refused before an image is built for it.
         spec.check().map_err(sandpiper::Refusal::from).map_err(sandpiper::Error::from)?;
         exec.check().map_err(sandpiper::Error::from)?;
@@ -92,13 +157,14 @@ impl Ready {
             .enable_all()
             .build()
             .context("cannot start the runtime")?;
+        let given = before(&exec, sandbox.reference())?;
         let wall = wall::raise(wall, &folders, terminal)?;
-        Ok(Self { runtime, sandbox, exec, wall })
+        Ok((Self { runtime, sandbox, exec, wall }, given))
     }
 
     /// Runs the command by `drive`; its exit code is that of this process.
     pub(crate) fn run(self, drive: impl AsyncFnOnce(Running, &Wall) -> Result<Outcome>) -> Result<ExitCode> {
-        let Self { runtime, mut sandbox, exec, wall } = self;
+        let Self { runtime, sandbox, exec, wall } = self;
         let code = runtime.block_on(async {
             let running = sandbox.spawn(exec).await?;
             let outcome = drive(running, &wall).await?;
@@ -126,7 +192,7 @@ fn prepare(engine: &Engine, spec: &Spec, exec: &Exec) -> Result<Box<dyn Sandbox>
 }
 
 /// Ends the command at Ctrl-C.
-async fn stop_at_interrupts<F: Future<Output = Result<Outcome>>>(
+pub(crate) async fn stop_at_interrupts<F: Future<Output = Result<Outcome>>>(
     running: Running,
     drive: impl FnOnce(Running) -> F,
 ) -> Result<Outcome> {
@@ -145,7 +211,7 @@ async fn stop_at_interrupts<F: Future<Output = Result<Outcome>>>(
 }
 
 /// Runs the command to its end, and prints what it prints, or keeps it.
-async fn drive(running: Running, keep: bool) -> Result<Outcome> {
+pub(crate) async fn drive(running: Running, keep: bool) -> Result<Outcome> {
     if keep {
         return Ok(collect(running).await?);
     }
@@ -186,12 +252,13 @@ pub(crate) async fn printing(
     }
 }
 
-fn exec(arguments: &RunArguments) -> Result<Exec> {
-    let mut argv = arguments.command.clone();
-    if let Some(script) = &arguments.script {
-        argv.splice(..0, ["bash".to_owned(), "-c".to_owned(), script.clone()]);
+/// The arguments of the command that is asked for.
+pub(crate) fn argv(script: Option<&str>, command: &[String], image: &Image) -> Result<Vec<String>> {
+    let mut argv = command.to_vec();
+    if let Some(script) = script {
+        argv.splice(..0, ["bash".to_owned(), "-c".to_owned(), script.to_owned()]);
     }
-    if let Image::File(path) = &arguments.sandbox.image {
+    if let Image::File(path) = image {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
         argv.insert(0, name.into_owned());
     }
@@ -202,13 +269,7 @@ fn exec(arguments: &RunArguments) -> Result<Exec> {
         }
         .into());
     }
-    Ok(Exec {
-        argv,
-        env: surroundings::variables(&arguments.sandbox.env)?,
-        cwd: arguments.sandbox.cwd.clone(),
-        stdin: stdin(),
-        git: None,
-    })
+    Ok(argv)
 }
 
 /// Standard input, as the guest asks for it.
@@ -217,31 +278,38 @@ pub(crate) fn stdin() -> Stdin {
     if std::io::stdin().is_terminal() { Stdin::Terminal(stdin) } else { Stdin::Stream(stdin) }
 }
 
-/// The sandbox that is asked for, with a worktree as its workspace or none; `defaults` says what was left
-/// open.
-pub(crate) fn spec(arguments: &SandboxArguments, worktree: Option<&Path>, defaults: &Limits) -> Result<Spec> {
-    let mut mounts = arguments.dirs.clone();
-    match worktree {
-        Some(path) => mounts.push(Mount::new(path, WORKSPACE, Access::ReadWrite)?.hiding_git()),
-        None if mounts.is_empty() && !arguments.no_dir => {
-            mounts.push(Mount::new(".", WORKSPACE, Access::ReadWrite)?);
-        }
-        None => {}
+/// The sandbox that is asked for, with a worktree as its workspace or none.
+pub(crate) fn spec(arguments: &SandboxArguments, policy: &Resolved, worktree: Option<&Path>) -> Result<Spec> {
+    let mut mounts = policy.mounts();
+    if let Some(path) = worktree {
+        // It stands for the policy's; one of the command line beside it is a mistake that is told.
+        mounts.retain(|mount| mount.guest.as_str() != WORKSPACE || arguments.dirs.contains(mount));
+        mounts.push(Mount::new(path, WORKSPACE, Access::ReadWrite)?.hiding_git());
     }
-    let limits = Limits {
-        metering: if arguments.no_fuel { Metering::Deadline } else { Metering::Fuel },
-        fuel: arguments.fuel.unwrap_or(defaults.fuel),
-        wall: arguments.timeout.unwrap_or(defaults.wall),
-        memory_bytes: arguments.memory,
-        tmp_bytes: arguments.tmp,
-        disk_bytes: arguments.disk,
-        output_bytes: arguments.max_output.unwrap_or(defaults.output_bytes),
-        processes: arguments.processes,
-        ..defaults.clone()
-    };
     let clock =
         if arguments.virtual_clock { Clock::Virtual { start_ns: VIRTUAL_START_NS } } else { Clock::Host };
-    Ok(Spec { image: arguments.image.clone(), mounts, limits, clock, seed: arguments.seed })
+    Ok(Spec {
+        image: arguments.image.clone(),
+        mounts,
+        limits: policy.limits(),
+        clock,
+        seed: arguments.seed,
+        network: network(policy),
+        ..Spec::default()
+    })
+}
+
+/// What the policy lets commands reach, as a spec has it.
+fn network(policy: &Resolved) -> Network {
+    let rules = policy.network();
+    match () {
+        () if rules.is_none() => Network::Nothing,
+        () if rules.is_everything() => Network::Everything,
+        () => Network::Rules {
+            allow: rules.allow.iter().map(ToString::to_string).collect(),
+            deny: rules.deny.iter().map(ToString::to_string).collect(),
+        },
+    }
 }
 
 /// What the exit of a guest means, for a person at the terminal; nothing where the guest ended by
@@ -263,6 +331,9 @@ pub(crate) fn explanation(exit: &Exit) -> Option<String> {
             Some(format!("{command}: {reason} (a Python script runs as: python3 {command})"))
         }
         Exit::NotRunnable { command, reason } => Some(format!("{command}: {reason}")),
+        Exit::Unsupported { operation, subject } => {
+            Some(format!("the guest needs what this sandbox does not offer: {operation} ({subject})"))
+        }
         Exit::NotFound { command } => Some(format!("{command}: command not found in this image")),
         _ => None,
     }

@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result};
 use bytes::{Buf, Bytes};
 use rustyline::error::ReadlineError;
 use rustyline::history::MemHistory;
+use sandpiper::policy::Backend;
 use sandpiper::wall::{Terminal, Wall};
 use sandpiper::{Control, Event, Exec, Limits, Running, Stdin};
 use tokio::io::{AsyncRead, ReadBuf};
@@ -22,8 +23,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Sleep, sleep};
 
 use crate::arguments::ShellArguments;
+use crate::journaled::{About, Journaled};
 use crate::run::{self, Ready};
-use crate::{render, surroundings};
+use crate::{policy, render};
 
 /// How long a session may take where nothing else is asked for.
 const SESSION: Duration = Duration::from_hours(12);
@@ -50,20 +52,24 @@ pub(crate) fn shell(arguments: &ShellArguments) -> Result<ExitCode> {
     }
     argv.extend(arguments.arguments.iter().cloned());
     let (lines, desk) = terminal.then(desk).transpose()?.unzip();
+    let policy = policy::of_run(&arguments.sandbox, Some(Backend::Wasm), false)?;
+    let (variables, secrets) = policy::variables(&policy, Backend::Wasm)?;
     let mut env = vec![(PROMPT.0.to_owned(), PROMPT.1.to_owned())];
-    env.extend(surroundings::variables(&arguments.sandbox.env)?);
+    env.extend(variables);
     let exec = Exec {
         argv,
         env,
         cwd: arguments.sandbox.cwd.clone(),
         stdin: lines.map_or_else(run::stdin, |lines| Stdin::Terminal(Box::new(lines))),
-        git: None,
+        ..Exec::default()
     };
-    let limits =
-        Limits { wall: SESSION, fuel: u64::MAX, output_bytes: SESSION_OUTPUT_BYTES, ..Limits::default() };
-    let spec = run::spec(&arguments.sandbox, None, &limits)?;
+    let mut spec = run::spec(&arguments.sandbox, &policy, None)?;
+    lengthen(&mut spec.limits);
     let use_of_terminal = if desk.is_some() { Terminal::Edited } else { Terminal::LeftAlone };
-    let ready = Ready::new(&spec, exec, arguments.sandbox.wall, use_of_terminal)?;
+    let (ready, journaled) = Ready::new(&spec, exec, arguments.sandbox.wall, use_of_terminal, |exec, _| {
+        let about = About { secrets, ..About::default() };
+        Journaled::begin(arguments.sandbox.journal, (&spec, exec, Backend::Wasm.name()), about)
+    })?;
     ready.run(async |running: Running, _: &Wall| {
         let (events, done, control) = running.split();
         let interrupts = interrupt_at_ctrl_c(&control);
@@ -74,12 +80,28 @@ pub(crate) fn shell(arguments: &ShellArguments) -> Result<ExitCode> {
             }
         };
         let outcome = tokio::select! {
-            outcome = outcome => outcome?,
+            outcome = outcome => outcome,
             () = interrupts => std::future::pending().await,
         };
+        journaled.finish(outcome.as_ref().map(|outcome| (outcome, &spec.limits)))?;
+        let outcome = outcome?;
         render::end(&outcome);
         Ok(outcome)
     })
+}
+
+/// Gives a session more than a run gets, where nobody has said how much.
+fn lengthen(limits: &mut Limits) {
+    let usual = Limits::default();
+    if limits.wall == usual.wall {
+        limits.wall = SESSION;
+    }
+    if limits.fuel == usual.fuel {
+        limits.fuel = u64::MAX;
+    }
+    if limits.output_bytes == usual.output_bytes {
+        limits.output_bytes = SESSION_OUTPUT_BYTES;
+    }
 }
 
 /// Has the guest's processes interrupted at each Ctrl-C, and this one go on.

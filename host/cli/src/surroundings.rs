@@ -1,5 +1,6 @@
 //! What the command takes from where it runs: environment, home, working directory.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -26,15 +27,55 @@ pub(crate) fn cache_dir() -> Result<PathBuf> {
 /// (`XDG_DATA_HOME` or `~/.local/share`, `~/Library/Application Support`, `%LOCALAPPDATA%`). It is no cache:
 /// there is work in it.
 pub(crate) fn worktree_root() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("SANDPIPER_WORKTREES").filter(|path| !path.is_empty()) {
+    data_folder("worktrees", "SANDPIPER_WORKTREES")
+}
+
+/// A folder that a variable names, or of this name in the user's data folder.
+fn data_folder(name: &str, variable: &str) -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()) {
         return std::path::absolute(&path)
-            .with_context(|| format!("cannot use SANDPIPER_WORKTREES={}", path.display()));
+            .with_context(|| format!("cannot use {variable}={}", path.display()));
     }
     let data = dirs::data_local_dir().ok_or_else(|| Hinted {
-        message: "the user has no home directory to keep worktrees in".to_owned(),
-        hint: "name a folder with SANDPIPER_WORKTREES, or --root".to_owned(),
+        message: format!("the user has no home directory to keep {name} in"),
+        hint: format!("name a folder with {variable}"),
     })?;
-    Ok(data.join("sandpiper").join("worktrees"))
+    Ok(data.join("sandpiper").join(name))
+}
+
+/// Where journals are: `SANDPIPER_JOURNAL`, else `sandpiper/journal` in the user's data folder.
+pub(crate) fn journal_directory() -> Result<PathBuf> {
+    data_folder("journal", "SANDPIPER_JOURNAL")
+}
+
+/// Where it is noted which policies are followed though they reach out of their directory:
+/// `sandpiper/policies` in the user's data folder.
+pub(crate) fn allowed_policies() -> Result<PathBuf> {
+    data_folder("policies", "SANDPIPER_POLICIES")
+}
+
+/// The policy that the environment names: `SANDPIPER_POLICY`.
+pub(crate) fn policy_file() -> Option<PathBuf> {
+    std::env::var_os("SANDPIPER_POLICY").filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+/// Where sandboxes are kept: `SANDPIPER_SANDBOXES`, else `sandpiper/sandboxes` in the user's data folder.
+pub(crate) fn sandbox_directory() -> Result<PathBuf> {
+    data_folder("sandboxes", "SANDPIPER_SANDBOXES")
+}
+
+/// A variable of the host that is text; `None` where it is not set, or empty.
+pub(crate) fn host_text(name: &str) -> Result<Option<String>> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(err) => Err(err).with_context(|| format!("cannot use {name}")),
+    }
+}
+
+/// A variable of the host.
+pub(crate) fn host_variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
 /// The working directory.

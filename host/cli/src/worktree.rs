@@ -1,6 +1,6 @@
 //! `sandpiper worktree ...`: git worktrees for runs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -20,7 +20,7 @@ const SHOWN_FILES: usize = 2_000;
 
 pub(crate) fn worktree(arguments: WorktreeArguments) -> Result<ExitCode> {
     if matches!(arguments.command, WorktreeCommand::Agent) {
-        agent::serve(std::io::stdin().lock(), render::replies(), &|err| Refusal {
+        agent::serve(std::io::stdin().lock(), render::output(), &|err| Refusal {
             message: explain(err),
             hint: hint(err),
         })?;
@@ -30,7 +30,7 @@ pub(crate) fn worktree(arguments: WorktreeArguments) -> Result<ExitCode> {
     match execute(arguments) {
         Ok(code) => Ok(code),
         Err(err) if json => {
-            let error = json!({ "message": report::text(&err), "hint": report::hint(&err) });
+            let error = report::as_json(&err);
             let conflicts = match err.downcast_ref::<WorktreeError>() {
                 Some(WorktreeError::Conflicts { conflicts }) => serde_json::to_value(conflicts)?,
                 _ => Value::Null,
@@ -44,12 +44,11 @@ pub(crate) fn worktree(arguments: WorktreeArguments) -> Result<ExitCode> {
 
 fn execute(arguments: WorktreeArguments) -> Result<ExitCode> {
     let json = arguments.json;
+    let root = arguments.root.map_or_else(surroundings::worktree_root, Ok)?;
+    let directory = surroundings::directory()?;
     let worktrees = match &arguments.command {
-        WorktreeCommand::Create { base, .. } => {
-            let root = arguments.root.map_or_else(surroundings::worktree_root, Ok)?;
-            Worktrees::open_to_create(&surroundings::directory()?, &root, &base.create())?
-        }
-        _ => open(arguments.root)?,
+        WorktreeCommand::Create { base, .. } => Worktrees::open_to_create(&directory, &root, &base.create())?,
+        _ => Worktrees::open(&directory, &root)?,
     };
     for done in worktrees.repair()? {
         render::note(&format!("{}: {}", done.name, done.what));
@@ -157,11 +156,6 @@ fn local(worktrees: &Worktrees, command: WorktreeCommand, json: bool) -> Result<
     }
 }
 
-fn open(root: Option<PathBuf>) -> Result<Worktrees> {
-    let root = root.map_or_else(surroundings::worktree_root, Ok)?;
-    Ok(Worktrees::open(&surroundings::directory()?, &root)?)
-}
-
 fn create(worktrees: &Worktrees, id: Option<Id>, base: &WorktreeBase, json: bool) -> Result<()> {
     let id = match id {
         Some(id) => id,
@@ -173,9 +167,7 @@ fn create(worktrees: &Worktrees, id: Option<Id>, base: &WorktreeBase, json: bool
         bar.finish_and_clear();
     }
     let record = worktree.record();
-    for note in &record.notes {
-        render::note(note);
-    }
+    render::notes(&record.notes);
     if json {
         return print(&described(record, Condition::Idle.name()));
     }

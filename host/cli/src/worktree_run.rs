@@ -14,6 +14,7 @@ use sandpiper::worktree::agent::{Agent, Begin, Begun, Finish, Finished};
 use serde_json::{Value, json};
 
 use crate::arguments::RunWorktreeArguments;
+use crate::remote::short;
 use crate::report::Hinted;
 use crate::run::WORKSPACE;
 use crate::worktree::new_id;
@@ -64,9 +65,7 @@ impl Kept {
             guest_path: WORKSPACE.to_owned(),
         };
         let (agent, begun) = Agent::start(&surroundings::program()?, &AGENT, begin)?;
-        for note in &begun.notes {
-            render::note(note);
-        }
+        render::notes(&begun.notes);
         let keep = if arguments.keep { Finish::KeepAlways } else { Finish::Keep };
         let success = match &arguments.commit {
             Some(message) => Finish::Commit { message: message.clone() },
@@ -132,8 +131,7 @@ impl Kept {
             text.push_str(&finished.stat);
         }
         if let Some(commit) = &finished.commit {
-            let short = commit.get(..7).unwrap_or(commit);
-            let _ = writeln!(text, "committed as {short} on {}", id.branch());
+            let _ = writeln!(text, "committed as {} on {}", short(commit), id.branch());
         }
         if finished.applied {
             text.push_str("applied to your checkout\n");

@@ -21,13 +21,23 @@
 //! The Python image must be in the cache folder: `sandpiper image build` of the command line makes
 //! it, and so does [`install`].
 
+mod local;
+mod tree;
+
 use std::path::{Path, PathBuf};
 
+pub use local::Local;
 pub use sandpiper_core::*;
 pub use sandpiper_engine::{
     Alternative, CacheError, Engine, EngineConfig, ImageSource, ModuleSource, Notice, Notify, ProgramSource,
 };
 pub use sandpiper_images as images;
+pub use sandpiper_journal as journal;
+pub use sandpiper_policy as policy;
+pub use sandpiper_remote as remote;
+pub use sandpiper_routing as routing;
+pub use sandpiper_server as server;
+pub use sandpiper_transfer as transfer;
 /// A second wall around this whole process; see [`wall_folders`] for what has to stay reachable.
 pub use sandpiper_wall as wall;
 pub use sandpiper_worktree as worktree;

@@ -56,7 +56,10 @@ impl Repository {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sandpiper"));
         command.args(arguments).current_dir(self.path());
-        command.env("SANDPIPER_WORKTREES", self.root()).env("SANDPIPER_CACHE", crate::harness::cache());
+        command
+            .env("SANDPIPER_WORKTREES", self.root())
+            .env("SANDPIPER_JOURNAL", crate::harness::journal())
+            .env("SANDPIPER_CACHE", crate::harness::cache());
         self.settle(&mut command);
         command
     }

@@ -1,0 +1,337 @@
+//! A run on another machine: the workspace goes there, the command runs, and what changed comes back.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use sandpiper::journal::{Change, FileChange, Record, Transfer};
+use sandpiper::policy::{Backend, Resolved, Upload, Uploads};
+use sandpiper::transfer::{
+    self, Applied, ChangeKind, Changes, EntryKind, Keep, Manifest, PackLimits, RelativePath,
+};
+use sandpiper::{Access, Exec, Limits, Outcome, Sandbox, Spec, admit};
+use serde_json::{Value, json};
+
+use crate::arguments::JournalMode;
+use crate::journaled::{About, Journaled};
+use crate::report::Hinted;
+use crate::run::{self, WORKSPACE};
+use crate::{backends, policy, render, route};
+
+/// How long a sandbox outlives its command at most: for what comes back.
+const GRACE: Duration = Duration::from_mins(5);
+
+/// What a second of a sandbox is taken to cost, in millionths of a US dollar: more than any size of either service
+/// did when this was written, as there is no way to ask for the price.
+const MICROS_PER_SECOND: u64 = 100;
+
+/// Where the workspace is on machines whose root is not the guest's to write.
+const IN_HOME: &str = "workspace";
+
+/// What runs elsewhere.
+pub(crate) struct Journey<'a> {
+    pub(crate) policy: &'a Resolved,
+    pub(crate) place: route::Place,
+    pub(crate) exec: Exec,
+    /// As it would be here.
+    pub(crate) spec: Spec,
+    pub(crate) journal: JournalMode,
+    pub(crate) task: Option<String>,
+    pub(crate) json: bool,
+}
+
+/// How a run elsewhere ended.
+pub(crate) struct Arrived {
+    pub(crate) outcome: Outcome,
+    /// What was done with its files, as `--json` prints it.
+    pub(crate) workspace: Value,
+}
+
+/// The directory of this machine that goes there.
+struct Workspace {
+    directory: PathBuf,
+    access: Access,
+}
+
+impl Journey<'_> {
+    /// Runs the command there, and brings back what it changed.
+    ///
+    /// # Errors
+    /// Those of the backend, and where the workspace cannot go or come back; it is then as it was.
+    pub(crate) fn run(self) -> Result<Arrived> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the runtime")?;
+        let arrived = runtime.block_on(self.travel());
+        // A read of standard input that nobody waits for any more must not keep the process.
+        runtime.shutdown_background();
+        arrived
+    }
+
+    async fn travel(mut self) -> Result<Arrived> {
+        let name = self.place.backend;
+        let workspace = workspace(&self.spec)?;
+        let (env, secrets) = policy::variables(self.policy, name)?;
+        self.exec.env = env;
+        let spec = self.spec_there(self.time()?);
+        let limits = spec.limits.clone();
+        let about = About {
+            policy: self.policy.path().map(|path| path.display().to_string()),
+            task: self.task.clone(),
+            secrets,
+            is_precious: true,
+        };
+        let mut journaled = Journaled::begin(self.journal, (&spec, &self.exec, name.name()), about)?;
+        let arrived = self.there(spec, workspace, &mut journaled).await;
+        let ended = arrived.as_ref().map(|arrived| (&arrived.outcome, &limits));
+        journaled.finish(ended)?;
+        arrived
+    }
+
+    /// For how long the policy pays.
+    ///
+    /// # Errors
+    /// Where it pays nothing, and the person did not choose the backend themselves.
+    fn time(&self) -> Result<Duration> {
+        let caps = self.policy.remote();
+        let is_paid = matches!(self.place.backend, Backend::E2b | Backend::Daytona);
+        let micros = caps.max_cost.micros();
+        match self.place.decision {
+            Some(_) if is_paid && micros == 0 => Err(Hinted {
+                message: format!("a run on {} costs money, and `remote.max_cost` is 0", self.place.backend),
+                hint: "write what a run may cost into sandpiper.toml: [remote] max_cost = \"0.50\""
+                    .to_owned(),
+            }
+            .into()),
+            _ if is_paid && micros > 0 => {
+                Ok(caps.max_time.min(Duration::from_secs((micros / MICROS_PER_SECOND).max(1))))
+            }
+            _ => Ok(caps.max_time),
+        }
+    }
+
+    /// The spec of the sandbox there: its files come by other ways than mounts.
+    fn spec_there(&self, time: Duration) -> Spec {
+        let wall = self.spec.limits.wall.min(time);
+        Spec {
+            mounts: Vec::new(),
+            limits: Limits { wall, ..self.spec.limits.clone() },
+            lifetime: Some(wall.saturating_add(GRACE)),
+            ..self.spec.clone()
+        }
+    }
+
+    async fn there(
+        self,
+        spec: Spec,
+        workspace: Option<Workspace>,
+        journaled: &mut Journaled,
+    ) -> Result<Arrived> {
+        let name = self.place.backend;
+        if let Some(decision) = &self.place.decision {
+            let because = decision.why.clone();
+            render::note(&format!("runs on {name}: {because}"));
+            let from = Backend::Wasm.to_string();
+            journaled.note(&Record::Fallback { from, to: name.to_string(), because })?;
+        }
+        let packed = workspace.as_ref().map(|workspace| self.pack(&workspace.directory)).transpose()?;
+        let backend = backends::open(name, self.policy)?;
+        let capabilities = backend.capabilities(&spec.image);
+        let admitted = admit(spec, backend.name(), capabilities).map_err(sandpiper::Error::from)?;
+        let sandbox = backend.create(admitted).await?;
+        let reference = sandbox.reference();
+        journaled.note(&Record::SandboxCreated { sandbox: reference.clone() })?;
+        let done = self.with(&*sandbox, workspace, packed, journaled).await;
+        let closed = sandbox.close().await;
+        journaled.note(&Record::SandboxClosed { sandbox: reference })?;
+        let arrived = done?;
+        closed?;
+        Ok(arrived)
+    }
+
+    async fn with(
+        self,
+        sandbox: &dyn Sandbox,
+        workspace: Option<Workspace>,
+        packed: Option<transfer::Packed>,
+        journaled: &mut Journaled,
+    ) -> Result<Arrived> {
+        let mut exec = self.exec;
+        let mut far = None;
+        if let (Some(_), Some(packed)) = (&workspace, &packed) {
+            let directory = far_directory(sandbox).await?;
+            sandbox.upload(&directory, packed.archive.clone()).await?;
+            let went = packed.manifest.entries().filter(|(_, entry)| entry.keep == Keep::Pack).count();
+            journaled.note(&Record::Uploaded(transfer_of(
+                sandbox,
+                &directory,
+                went,
+                packed.archive.len(),
+            )))?;
+            exec.cwd = Some(moved(exec.cwd.as_deref(), &directory));
+            far = Some(directory);
+        }
+        let running = sandbox.spawn(exec).await?;
+        let outcome = run::stop_at_interrupts(running, |running| run::drive(running, self.json)).await?;
+        let (Some(workspace), Some(packed), Some(directory)) = (workspace, packed, far) else {
+            return Ok(Arrived { outcome, workspace: Value::Null });
+        };
+        let limits = PackLimits { max_bytes: self.spec.limits.disk_bytes, max_files: self.spec.limits.files };
+        // A tar has half a kilobyte before each file, and as much at its end.
+        let archive_limit = limits.max_bytes.saturating_add(limits.max_files.saturating_mul(2048));
+        let archive = sandbox.download(&directory, archive_limit).await?;
+        journaled.note(&Record::Downloaded(transfer_of(sandbox, &directory, 0, archive.len())))?;
+        let changes = Changes::between(&packed.manifest, &archive, limits)?;
+        let records: Vec<Record> = changes.iter().map(record).collect();
+        if workspace.access == Access::ReadOnly && !changes.is_empty() {
+            let count = changes.len();
+            render::note(&format!("{count} changes of a read-only workspace stay there and are lost"));
+            return Ok(Arrived { outcome, workspace: json!({ "changes": count, "applied": false }) });
+        }
+        // Before anybody can see them, so that they are known whatever happens.
+        journaled.note_all(&records)?;
+        let applied = apply(changes, &workspace.directory, &packed.manifest)?;
+        if !self.json && !applied.changes.is_empty() {
+            render::note(&format!("{} files came back", applied.changes.len()));
+        }
+        Ok(Arrived { outcome, workspace: json!({ "changes": applied.changes.len(), "applied": true }) })
+    }
+
+    fn pack(&self, directory: &Path) -> Result<transfer::Packed> {
+        let uploads = self.policy.uploads()?;
+        let mut budget = uploads.budget();
+        let mut beyond = None;
+        let (mut went, mut stayed) = (0_usize, 0_usize);
+        let mut filter = |path: &RelativePath, kind: EntryKind, size: u64| {
+            let keep = keep(&uploads, path, kind);
+            if kind == EntryKind::Directory || keep == Keep::HoldBack {
+                stayed += usize::from(keep == Keep::HoldBack);
+                return keep;
+            }
+            if let Err(limit) = budget.take(size) {
+                beyond.get_or_insert(limit);
+                return Keep::HoldBack;
+            }
+            went += 1;
+            keep
+        };
+        let unbounded = PackLimits { max_bytes: u64::MAX, max_files: u64::MAX };
+        let packed = transfer::pack(directory, &mut filter, unbounded)?;
+        if let Some(limit) = beyond {
+            return Err(limit.into());
+        }
+        if went == 0 && stayed > 0 {
+            render::note(
+                "no file goes along: the policy allows none (`[uploads] allow = [\"**\"]` in sandpiper.toml lets \
+                 all go but those that look like secrets)",
+            );
+        }
+        Ok(packed)
+    }
+}
+
+/// Whether something of the workspace may leave this machine.
+fn keep(uploads: &Uploads, path: &RelativePath, kind: EntryKind) -> Keep {
+    let Ok(text) = std::str::from_utf8(path.as_bytes()) else { return Keep::HoldBack };
+    match (uploads.decide(text), kind) {
+        // What is in it is asked for by itself.
+        (Upload::Allowed(_) | Upload::NotAllowed, EntryKind::Directory) | (Upload::Allowed(_), _) => {
+            Keep::Pack
+        }
+        _ => Keep::HoldBack,
+    }
+}
+
+/// The one directory that goes; others would have to be kept apart there.
+fn workspace(spec: &Spec) -> Result<Option<Workspace>> {
+    let mut found = None;
+    for mount in &spec.mounts {
+        if mount.guest.as_str() != WORKSPACE {
+            return Err(Hinted {
+                message: format!(
+                    "{} at {} cannot go to another machine, only what is at {WORKSPACE}",
+                    mount.host.display(),
+                    mount.guest
+                ),
+                hint: "run it here, or grant that directory alone".to_owned(),
+            }
+            .into());
+        }
+        found = Some(Workspace { directory: mount.host.clone(), access: mount.access });
+    }
+    Ok(found)
+}
+
+/// Where the workspace is there: where it would be here, or in the home of its user.
+async fn far_directory(sandbox: &dyn Sandbox) -> Result<String> {
+    if sandbox.files().make_directory(WORKSPACE).await.is_ok() {
+        let probe = format!("{WORKSPACE}/.sandpiper-probe");
+        if sandbox.files().write(&probe, Bytes::new()).await.is_ok() {
+            sandbox.files().remove(&probe, false).await?;
+            return Ok(WORKSPACE.to_owned());
+        }
+    }
+    let exec = Exec::new(["sh", "-c", "cd && pwd"]);
+    let outcome = sandpiper::collect(sandbox.spawn(exec).await?).await?;
+    let home = String::from_utf8_lossy(&outcome.stdout.bytes).trim().to_owned();
+    if !outcome.exit.success() || !home.starts_with('/') {
+        anyhow::bail!("the sandbox has no directory for the workspace: neither {WORKSPACE} nor a home");
+    }
+    let directory = format!("{}/{IN_HOME}", home.trim_end_matches('/'));
+    sandbox.files().make_directory(&directory).await?;
+    Ok(directory)
+}
+
+/// The working directory there.
+fn moved(cwd: Option<&str>, directory: &str) -> String {
+    let cwd = cwd.unwrap_or(WORKSPACE);
+    match cwd.strip_prefix(WORKSPACE) {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => format!("{directory}{rest}"),
+        _ => cwd.to_owned(),
+    }
+}
+
+fn transfer_of(sandbox: &dyn Sandbox, directory: &str, files: usize, bytes: usize) -> Transfer {
+    Transfer {
+        sandbox: sandbox.reference(),
+        path: directory.into(),
+        files: u64::try_from(files).unwrap_or(u64::MAX),
+        bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
+    }
+}
+
+fn record(change: &transfer::Change) -> Record {
+    let digest = |digest: Option<transfer::Digest>| digest.and_then(|digest| digest.to_string().parse().ok());
+    Record::FileChanged(FileChange {
+        path: change.path.as_bytes().into(),
+        change: match change.kind() {
+            ChangeKind::Created(_) => Change::Created,
+            ChangeKind::Modified(_) | ChangeKind::KindChanged { .. } => Change::Modified,
+            ChangeKind::ModeChanged(_) => Change::Attributes,
+            ChangeKind::Deleted(_) => Change::Removed,
+        },
+        moved_from: None,
+        before: digest(change.digest_before()),
+        after: digest(change.digest_after()),
+    })
+}
+
+fn apply(changes: Changes, directory: &Path, manifest: &Manifest) -> Result<Applied> {
+    changes.apply(directory, manifest).context("the workspace is as it was")
+}
+
+/// The exit code of a run elsewhere, and what is printed of it.
+pub(crate) fn ended(arrived: &Arrived, worktree: Option<&Value>, json: bool) -> Result<ExitCode> {
+    let Arrived { outcome, workspace } = arrived;
+    if json {
+        let mut report: Value = serde_json::from_str(&render::outcome_as_json(outcome, None, worktree)?)?;
+        report["workspace"] = workspace.clone();
+        render::line(&report.to_string())?;
+    } else {
+        render::end(outcome);
+    }
+    Ok(ExitCode::from(outcome.exit.code()))
+}

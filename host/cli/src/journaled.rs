@@ -1,0 +1,104 @@
+//! The journal of a run while it goes: begun before the wall is up, ended with the outcome.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::SystemTime;
+
+use anyhow::{Context, Result};
+use sandpiper::journal::{
+    Fsync, Journal, Record, Redactor, RunEnded, RunId, RunStarted, Writer, WriterOptions,
+};
+use sandpiper::{Exec, Limits, Outcome, Spec};
+
+use crate::arguments::JournalMode;
+use crate::report::Hinted;
+use crate::{render, report, surroundings};
+
+/// The journal of this run; none where it is switched off, or could not be begun and need not be.
+#[derive(Debug)]
+pub(crate) struct Journaled(Option<Writer>);
+
+/// What a journal says of a run besides its spec and command.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct About {
+    pub(crate) policy: Option<String>,
+    pub(crate) task: Option<String>,
+    /// Texts that are kept out of it.
+    pub(crate) secrets: Vec<String>,
+    /// Whether work of the user's is at stake, so that the disk is waited for.
+    pub(crate) is_precious: bool,
+}
+
+impl Journaled {
+    /// Begins the journal.
+    ///
+    /// # Errors
+    /// Where it is required and cannot be begun.
+    pub(crate) fn begin(
+        mode: JournalMode,
+        (spec, exec, backend): (&Spec, &Exec, &str),
+        about: About,
+    ) -> Result<Self> {
+        if mode == JournalMode::Off {
+            return Ok(Self(None));
+        }
+        let begun = surroundings::journal_directory().and_then(|directory| {
+            let journal = Journal::open(&directory)?;
+            let run = RunId::new(SystemTime::now(), RandomState::new().hash_one(std::process::id()));
+            let fsync = if about.is_precious { Fsync::AtPoints } else { Fsync::Never };
+            let redactor = Redactor::new(about.secrets.iter().map(String::as_str));
+            let options = WriterOptions { fsync, redactor, ..WriterOptions::default() };
+            let mut start = RunStarted::of(spec, exec, backend);
+            start.policy = about.policy;
+            start.task = about.task;
+            Ok(journal.begin(&run, options, start)?)
+        });
+        match begun {
+            Ok(writer) => Ok(Self(Some(writer))),
+            Err(err) if mode == JournalMode::Require => Err(Hinted {
+                message: format!("--journal require: {}", report::text(&err)),
+                hint: "name a directory that can be written with SANDPIPER_JOURNAL".to_owned(),
+            }
+            .into()),
+            Err(err) => {
+                render::note(&format!("this run has no journal: {}", report::text(&err)));
+                Ok(Self(None))
+            }
+        }
+    }
+
+    /// Adds a record.
+    ///
+    /// # Errors
+    /// Where the disk does not take it.
+    pub(crate) fn note(&mut self, record: &Record) -> Result<()> {
+        self.note_all(std::slice::from_ref(record))
+    }
+
+    /// Adds records that belong together.
+    ///
+    /// # Errors
+    /// As [`Journaled::note`].
+    pub(crate) fn note_all(&mut self, records: &[Record]) -> Result<()> {
+        match &mut self.0 {
+            Some(writer) => writer.append_all(records).context("cannot write the journal"),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes what became of the run, and the end.
+    ///
+    /// # Errors
+    /// As [`Journaled::note`].
+    pub(crate) fn finish(mut self, ended: Result<(&Outcome, &Limits), &anyhow::Error>) -> Result<()> {
+        if let Ok((outcome, limits)) = ended {
+            self.note_all(&Record::of_outcome(outcome, limits))?;
+        }
+        let Some(writer) = self.0 else { return Ok(()) };
+        let end = match ended {
+            Ok((outcome, _)) => RunEnded::of(outcome),
+            Err(err) => RunEnded::failed(report::text(err)),
+        };
+        writer.finish(&end).context("cannot write the end of the journal")?;
+        Ok(())
+    }
+}

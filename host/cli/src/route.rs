@@ -1,0 +1,189 @@
+//! `sandpiper route`, and where a run goes: what it needs against what the backends offer and the policy permits.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use sandpiper::policy::{Backend, Resolved, RouteReason};
+use sandpiper::routing::{
+    self, Command, Decision, Declared, FileKind, Files, Offer, Permission, analyze, decide,
+};
+use sandpiper::{Exec, Mount};
+
+use crate::arguments::{BackendChoice, RouteArguments};
+use crate::report::{self, Hinted};
+use crate::run::{self, WORKSPACE};
+use crate::{policy, render};
+
+/// Where a run goes.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) backend: Backend,
+    /// Why, where that was not said by the person.
+    pub(crate) decision: Option<Decision>,
+}
+
+/// What is looked at.
+pub(crate) struct Asked<'a> {
+    pub(crate) exec: &'a Exec,
+    pub(crate) mounts: &'a [Mount],
+    /// What the person says that it needs.
+    pub(crate) needs: Option<&'a Declared>,
+    /// Whether git's commands are carried out for it.
+    pub(crate) has_git: bool,
+}
+
+/// Decides where a command runs.
+///
+/// # Errors
+/// Where it needs what no backend has to which the policy lets it go, with the line that would.
+pub(crate) fn place(choice: Option<BackendChoice>, policy: &Resolved, asked: &Asked<'_>) -> Result<Place> {
+    let backends = policy.routing().backends;
+    let first = backends.first().copied().unwrap_or(Backend::Wasm);
+    let is_free = choice == Some(BackendChoice::Auto) || (choice.is_none() && backends.len() > 1);
+    if !is_free || first != Backend::Wasm {
+        return Ok(Place { backend: first, decision: None });
+    }
+    let decision = decision(policy, asked);
+    let Some(backend) = decision.backend.as_deref().map(named) else { return Err(refusal(&decision)) };
+    Ok(Place { backend, decision: Some(decision) })
+}
+
+/// What `sandpiper route` prints.
+pub(crate) fn route(arguments: &RouteArguments) -> Result<ExitCode> {
+    report::or_as_json(arguments.json, execute(arguments))
+}
+
+fn execute(arguments: &RouteArguments) -> Result<ExitCode> {
+    let policy = policy::of_run(&arguments.sandbox, None, false)?;
+    let argv = run::argv(arguments.script.as_deref(), &arguments.command, &arguments.sandbox.image)?;
+    let (env, _) = policy::variables(&policy, Backend::Wasm)?;
+    let exec = Exec { argv, env, cwd: arguments.sandbox.cwd.clone(), ..Exec::default() };
+    let mounts = policy.mounts();
+    let asked = Asked { exec: &exec, mounts: &mounts, needs: arguments.needs.as_ref(), has_git: false };
+    let decision = decision(&policy, &asked);
+    if arguments.json {
+        render::line(&serde_json::to_string(&decision)?)?;
+    } else {
+        render::bytes(decision.to_string().as_bytes())?;
+    }
+    let runs = decision.backend.is_some();
+    Ok(if runs { ExitCode::SUCCESS } else { ExitCode::from(report::REFUSED) })
+}
+
+fn decision(policy: &Resolved, asked: &Asked<'_>) -> Decision {
+    let Asked { exec, mounts, needs, has_git } = asked;
+    let mut image = routing::Image::default();
+    if *has_git {
+        image.commands.insert("git".to_owned());
+    }
+    let command = Command {
+        argv: exec.argv.clone(),
+        cwd: exec.cwd.clone().unwrap_or_else(|| WORKSPACE.to_owned()),
+        env: exec.env.clone(),
+        declared: needs.cloned().unwrap_or_default(),
+    };
+    let needs = analyze(&command, &MountedFiles::new(mounts), &image);
+    let permitted = policy.routing();
+    let permission = if permitted.on.contains(&RouteReason::Needs) {
+        Permission::Named(permitted.backends.iter().map(ToString::to_string).collect())
+    } else {
+        Permission::LocalOnly
+    };
+    let mut offers = vec![Offer::local(Backend::Wasm.name())];
+    let order = permitted.backends.iter().chain(&[Backend::E2b, Backend::Daytona, Backend::Docker]);
+    for backend in order.filter(|backend| **backend != Backend::Wasm) {
+        if !offers.iter().any(|offer| offer.name == backend.name()) {
+            offers.push(Offer::linux(backend.name()));
+        }
+    }
+    decide(needs, &offers, &permission)
+}
+
+/// The backend of a decision; it has no other names than those that were offered.
+fn named(name: &str) -> Backend {
+    let all = [Backend::Wasm, Backend::E2b, Backend::Daytona, Backend::Docker];
+    all.into_iter().find(|backend| backend.name() == name).unwrap_or(Backend::Wasm)
+}
+
+fn refusal(decision: &Decision) -> anyhow::Error {
+    let lines = decision.to_string();
+    let message = lines.lines().filter(|line| !line.trim_start().starts_with("hint:")).collect::<Vec<_>>();
+    let fits = decision.compared.iter().find(|backend| backend.lacks.is_empty());
+    let hint = match fits {
+        Some(backend) => format!(
+            "to let it go there, write into sandpiper.toml:\n    [routing]\n    backends = [\"wasm\", \"{}\"]\n    \
+             on = [\"needs\"]",
+            backend.backend
+        ),
+        None => decision.hint.clone().unwrap_or_else(|| "see `sandpiper route`".to_owned()),
+    };
+    Hinted { message: message.join("\n"), hint }.into()
+}
+
+/// The mounts of a guest, as the router looks at them: no further than the mounted directories.
+struct MountedFiles {
+    /// The deepest guest path first.
+    mounts: Vec<(String, PathBuf)>,
+}
+
+impl MountedFiles {
+    fn new(mounts: &[Mount]) -> Self {
+        let real = |mount: &Mount| Some((mount.guest.to_string(), mount.host.canonicalize().ok()?));
+        let mut mounts: Vec<(String, PathBuf)> = mounts.iter().filter_map(real).collect();
+        mounts.sort_by_key(|(guest, _)| std::cmp::Reverse(guest.len()));
+        Self { mounts }
+    }
+
+    /// Where a guest path is on the host, links followed; `None` where that is outside of its mount.
+    fn host(&self, path: &str) -> Option<PathBuf> {
+        let (root, rest) = self.mounts.iter().find_map(|(guest, host)| {
+            let rest = path.strip_prefix(guest.as_str())?;
+            (rest.is_empty() || rest.starts_with('/')).then_some((host, rest.trim_start_matches('/')))
+        })?;
+        let real = root.join(rest).canonicalize().ok()?;
+        real.starts_with(root).then_some(real)
+    }
+}
+
+fn kind(path: &Path) -> Option<FileKind> {
+    let metadata = std::fs::metadata(path).ok()?;
+    match () {
+        () if metadata.is_dir() => Some(FileKind::Directory),
+        () if metadata.is_file() => Some(FileKind::File),
+        () => None,
+    }
+}
+
+impl Files for MountedFiles {
+    fn kind(&self, path: &str) -> Option<FileKind> {
+        kind(&self.host(path)?)
+    }
+
+    fn read(&self, path: &str, bytes_max: usize) -> Option<Vec<u8>> {
+        use std::io::Read;
+
+        let host = self.host(path).filter(|host| kind(host) == Some(FileKind::File))?;
+        let mut content = Vec::new();
+        let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+        std::fs::File::open(host).ok()?.take(limit).read_to_end(&mut content).ok()?;
+        Some(content)
+    }
+
+    fn list(&self, path: &str, entries_max: usize) -> Option<Vec<(String, FileKind)>> {
+        let directory = self.host(path)?;
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&directory).ok()?.take(entries_max) {
+            let Ok(entry) = entry else { continue };
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let found = match entry.file_type() {
+                Ok(found) if found.is_file() => Some(FileKind::File),
+                Ok(found) if found.is_dir() => Some(FileKind::Directory),
+                // A link leads elsewhere, within the mount or not.
+                _ => self.kind(&format!("{}/{name}", path.trim_end_matches('/'))),
+            };
+            names.extend(found.map(|found| (name, found)));
+        }
+        Some(names)
+    }
+}

@@ -1,0 +1,132 @@
+//! `sandpiper sandbox ...`: sandboxes that outlive this process, by their references.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use sandpiper::policy::Backend as Name;
+use sandpiper::{Backend, Error, Exec, Image, Sandbox, SandboxRef, Spec, admit};
+use serde_json::json;
+
+use crate::arguments::{BackendChoice, SandboxCommand, SandboxCommandArguments};
+use crate::report::{self, Hinted};
+use crate::{backends, policy, render, run};
+
+/// The largest file that is read out of a sandbox.
+const MAX_FILE_BYTES: u64 = 256 << 20;
+
+pub(crate) fn sandbox(arguments: SandboxCommandArguments) -> Result<ExitCode> {
+    let json = arguments.json;
+    report::or_as_json(json, execute(arguments))
+}
+
+fn execute(arguments: SandboxCommandArguments) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let code = runtime.block_on(carry_out(arguments));
+    // A read of standard input that nobody waits for any more must not keep the process.
+    runtime.shutdown_background();
+    code
+}
+
+async fn carry_out(arguments: SandboxCommandArguments) -> Result<ExitCode> {
+    let json = arguments.json;
+    match arguments.command {
+        SandboxCommand::Create { sandbox, backend, lifetime, labels } => {
+            let name = backend.and_then(BackendChoice::backend);
+            let policy = policy::of_run(&sandbox, name, true)?;
+            let name = name.or_else(|| policy.routing().backends.first().copied()).unwrap_or(Name::Wasm);
+            let (env, _) = policy::variables(&policy, name)?;
+            let spec = run::spec(&sandbox, &policy, None)?;
+            let metadata = labels.into_iter().collect();
+            let spec = Spec { env, lifetime: Some(lifetime), metadata, ..spec };
+            let backend = backends::open(name, &policy)?;
+            let capabilities = backend.capabilities(&spec.image);
+            let admitted = admit(spec, backend.name(), capabilities).map_err(Error::from)?;
+            let reference = backend.create(admitted).await?.detach()?;
+            let text = if json { serde_json::to_string(&reference)? } else { reference.to_string() };
+            render::line(&text)?;
+        }
+        SandboxCommand::Exec { reference, cwd, env, command } => {
+            let sandbox = connect(&reference).await?;
+            let exec = Exec {
+                argv: run::argv(None, &command, &Image::default())?,
+                env: crate::surroundings::variables(&env)?,
+                cwd,
+                stdin: run::stdin(),
+                ..Exec::default()
+            };
+            let running = sandbox.spawn(exec).await?;
+            let outcome = run::stop_at_interrupts(running, |running| run::drive(running, json)).await;
+            // It lives on whatever became of the command, unless its life ended meanwhile.
+            match sandbox.detach() {
+                Err(Error::Gone { .. }) => {}
+                left => {
+                    left?;
+                }
+            }
+            let outcome = outcome?;
+            if json {
+                render::line(&render::outcome_as_json(&outcome, None, None)?)?;
+            } else {
+                render::end(&outcome);
+            }
+            return Ok(ExitCode::from(outcome.exit.code()));
+        }
+        SandboxCommand::List { backend, labels, policy } => {
+            let policy = policy::of_file(&policy)?;
+            let name = backend.and_then(BackendChoice::backend).unwrap_or(Name::Wasm);
+            for found in backends::open(name, &policy)?.list(&labels).await? {
+                let text = if json {
+                    serde_json::to_string(&found)?
+                } else {
+                    let labels: Vec<String> = found
+                        .reference
+                        .metadata
+                        .iter()
+                        .map(|(key, value)| format!("{key}={value}"))
+                        .collect();
+                    let state = format!("{:?}", found.state).to_lowercase();
+                    format!("{}  {state:<8} {}  {}", found.reference, found.image, labels.join(" "))
+                };
+                render::line(&text)?;
+            }
+        }
+        SandboxCommand::Read { reference, path } => {
+            let sandbox = connect(&reference).await?;
+            let content = sandbox.files().read(&path, MAX_FILE_BYTES).await;
+            sandbox.detach()?;
+            render::bytes(&content?)?;
+        }
+        SandboxCommand::Pause { reference } => {
+            connect(&reference).await?.pause().await?;
+            said(&reference, "paused", json)?;
+        }
+        SandboxCommand::Close { reference } => {
+            connect(&reference).await?.close().await?;
+            said(&reference, "closed", json)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn said(reference: &SandboxRef, what: &str, json: bool) -> Result<()> {
+    let text = if json {
+        json!({ "sandbox": reference, "state": what }).to_string()
+    } else {
+        format!("{reference} is {what}")
+    };
+    Ok(render::line(&text)?)
+}
+
+async fn connect(reference: &SandboxRef) -> Result<Box<dyn Sandbox>> {
+    let policy = policy::of_file(&crate::arguments::PolicyArguments::default())?;
+    let name = backends::named(&reference.backend).ok_or_else(|| Hinted {
+        message: format!("there is no backend {}", reference.backend),
+        hint: "a sandbox is BACKEND:ID, with wasm, e2b, daytona or docker".to_owned(),
+    })?;
+    let backend: Arc<dyn Backend> = backends::open(name, &policy)?;
+    Ok(backend.connect(reference).await?)
+}

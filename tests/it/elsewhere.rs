@@ -1,0 +1,158 @@
+//! Runs that go to another machine and come back: there, another `sandpiper serve` whose template has a package
+//! that is not here.
+
+use std::path::Path;
+use std::process::Output;
+
+use crate::harness::{Printed, command};
+use crate::served::Served;
+
+/// A project whose program needs numpy, and a policy.
+struct Project {
+    folder: tempfile::TempDir,
+    served: Served,
+    _packages: tempfile::TempDir,
+}
+
+const TRAIN: &str = "\
+import numpy, os, sys
+print(numpy.zeros(3), sys.argv[1:], sys.stdin.read())
+open('model.bin', 'wb').write(bytes(range(256)))
+open('data/log.txt', 'a').write('trained\\n')
+os.remove('old.txt')
+os.chmod('tool.sh', 0o755)
+os.symlink('model.bin', 'latest')
+";
+
+impl Project {
+    fn new(policy: &str) -> Self {
+        let packages = tempfile::tempdir().unwrap();
+        std::fs::create_dir(packages.path().join("numpy")).unwrap();
+        std::fs::write(packages.path().join("numpy/__init__.py"), "def zeros(n):\n    return [0.0] * n\n")
+            .unwrap();
+        let mount = format!("{}:/packages:ro", packages.path().display());
+        let served = Served::start(&[
+            "--dir",
+            &mount,
+            "--env",
+            "PYTHONPATH=/packages",
+            "--env",
+            "PYTHONDONTWRITEBYTECODE=1",
+        ]);
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join("project").join(name), text).unwrap();
+        std::fs::create_dir_all(folder.path().join("project/data")).unwrap();
+        write("train.py", TRAIN);
+        write("old.txt", "old\n");
+        write("tool.sh", "#!/bin/sh\n");
+        write("data/log.txt", "begun\n");
+        write(".env", "TOKEN=swordfish\n");
+        let text = format!(
+            "[mounts]\n\"/workspace\" = {{ host = \"project\", access = \"read-write\" }}\n[e2b]\napi_url = \"{}\"\n{policy}",
+            served.address
+        );
+        std::fs::write(folder.path().join("policy.toml"), text).unwrap();
+        Self { folder, served, _packages: packages }
+    }
+
+    fn sandpiper(&self, arguments: &[&str]) -> Output {
+        use std::io::Write;
+
+        let mut child = command(self.folder.path())
+            .env("SANDPIPER_JOURNAL", self.folder.path().join("journal"))
+            .env("E2B_SANDBOX_URL", &self.served.address)
+            .env("E2B_API_KEY", "key-of-tests")
+            .args(arguments)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Whoever is refused reads nothing.
+        let _ = child.stdin.take().unwrap().write_all(b"input");
+        child.wait_with_output().unwrap()
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).unwrap_or_else(|err| panic!("{name}: {err}"))
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        Path::new(self.folder.path()).join("project").join(name)
+    }
+}
+
+const RUN: [&str; 10] =
+    ["run", "--policy", "policy.toml", "--backend", "auto", "--", "python3", "train.py", "a b", "-x"];
+
+const ALLOWED: &str = "[routing]\nbackends = [\"wasm\", \"e2b\"]\non = [\"needs\"]\n[uploads]\nallow = [\"**\"]\n\
+                       [remote]\nmax_cost = \"0.50\"\n";
+
+#[test]
+fn a_run_goes_where_its_package_is_and_its_files_come_back() {
+    let project = Project::new(ALLOWED);
+    // Auto is among the backends of the policy.
+    let run = project.sandpiper(&[&["run", "--policy", "policy.toml"], &RUN[5..]].concat());
+    assert_eq!(
+        (run.status.code(), run.stdout().as_str()),
+        (Some(0), "[0.0, 0.0, 0.0] ['a b', '-x'] input\n"),
+        "{}",
+        run.stderr()
+    );
+    assert!(run.stderr().contains("runs on e2b") && run.stderr().contains("numpy"), "{}", run.stderr());
+    assert_eq!(project.read("model.bin"), (0..=255).collect::<Vec<u8>>());
+    assert_eq!(project.read("data/log.txt"), b"begun\ntrained\n");
+    assert!(!project.path("old.txt").exists());
+    assert_eq!(project.read(".env"), b"TOKEN=swordfish\n");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+
+        assert_eq!(std::fs::metadata(project.path("tool.sh")).unwrap().permissions().mode() & 0o777, 0o755);
+        assert_eq!(std::fs::read_link(project.path("latest")).unwrap(), Path::new("model.bin"));
+    }
+    let shown = project.sandpiper(&["journal", "show", "latest", "--json"]).stdout();
+    let kinds: Vec<String> = shown
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["kind"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(kinds[..4], ["run-started", "fallback", "sandbox-created", "uploaded"], "{shown}");
+    assert!(kinds.contains(&"downloaded".to_owned()) && kinds.last().unwrap() == "run-ended", "{shown}");
+    assert!(!shown.contains("swordfish") && !shown.contains("key-of-tests"), "{shown}");
+    let files = project.sandpiper(&["journal", "files", "latest"]).stdout();
+    for name in ["model.bin", "data/log.txt", "old.txt", "tool.sh", "latest"] {
+        assert!(files.contains(name), "no {name} in {files}");
+    }
+}
+
+#[test]
+fn a_run_that_may_not_go_is_refused_with_the_line_to_add() {
+    let project = Project::new("");
+    let run = project.sandpiper(&RUN);
+    assert_eq!((run.status.code(), run.stdout().as_str()), (Some(125), ""));
+    assert!(run.stderr().contains("backends = [\"wasm\", \"e2b\"]"), "{}", run.stderr());
+    assert_eq!(project.read("old.txt"), b"old\n");
+}
+
+#[test]
+fn nothing_leaves_without_consent() {
+    let project = Project::new(&ALLOWED.replace("[\"**\"]", "[\"data/**\"]"));
+    let run = project.sandpiper(&RUN);
+    // The program itself was not let go.
+    assert_eq!(run.status.code(), Some(2), "{} {}", run.stdout(), run.stderr());
+    assert!(run.stderr().contains("train.py"), "{}", run.stderr());
+    assert_eq!(project.read("old.txt"), b"old\n");
+}
+
+#[test]
+fn a_machine_that_is_not_there_leaves_all_as_it_was() {
+    let mut project = Project::new(ALLOWED);
+    project.served = Served::start(&[]);
+    let run = project.sandpiper(&RUN);
+    assert_eq!((run.status.code(), run.stdout().as_str()), (Some(125), ""));
+    assert!(run.stderr().contains("cannot be reached"), "{}", run.stderr());
+    assert_eq!(project.read("old.txt"), b"old\n");
+}

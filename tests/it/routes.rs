@@ -1,0 +1,66 @@
+//! Where runs go: told before, and refused with the line that would let them.
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::harness::{Printed, command};
+
+fn sandpiper(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder).args(arguments).output().unwrap()
+}
+
+const TRAIN: [&str; 3] = ["--", "python3", "train.py"];
+
+fn project(program: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("train.py"), program).unwrap();
+    folder
+}
+
+#[test]
+fn what_is_here_runs_here() {
+    let folder = project("import json, helper\nprint(json.dumps(helper.N))\n");
+    std::fs::write(folder.path().join("helper.py"), "N = 42\n").unwrap();
+    let route = sandpiper(folder.path(), &[&["route"], &TRAIN[..]].concat());
+    assert_eq!(route.status.code(), Some(0), "{}", route.stderr());
+    assert!(route.stdout().starts_with("wasm: all that it needs is here"), "{}", route.stdout());
+    let run = sandpiper(folder.path(), &[&["run", "--backend", "auto"], &TRAIN[..]].concat());
+    assert_eq!((run.status.code(), run.stdout().as_str()), (Some(0), "42\n"), "{}", run.stderr());
+}
+
+#[test]
+fn what_is_not_here_is_refused_before_it_runs_with_the_line_to_add() {
+    let folder = project("open('ran', 'w')\nimport numpy\n");
+    let route = sandpiper(folder.path(), &[&["route", "--json"], &TRAIN[..]].concat());
+    assert_eq!(route.status.code(), Some(125));
+    let decision: Value = serde_json::from_str(&route.stdout()).unwrap();
+    assert_eq!(decision["verdict"], "forbidden");
+    assert_eq!(decision["needs"]["needs"][0]["evidence"]["line"], 2);
+    let run = sandpiper(folder.path(), &[&["run", "--backend", "auto"], &TRAIN[..]].concat());
+    assert_eq!((run.status.code(), run.stdout().as_str()), (Some(125), ""));
+    let told = run.stderr();
+    for words in
+        ["the Python package `numpy`", "/workspace/train.py:2", "backends = [\"wasm\", \"e2b\"]", "[routing]"]
+    {
+        assert!(told.contains(words), "no {words} in {told}");
+    }
+    assert!(!folder.path().join("ran").exists());
+    // Whoever says that it needs nothing has it run.
+    let run =
+        sandpiper(folder.path(), &[&["run", "--backend", "auto", "--needs", "nothing"], &TRAIN[..]].concat());
+    assert_eq!(run.status.code(), Some(1), "{}", run.stderr());
+    assert!(folder.path().join("ran").exists());
+}
+
+#[test]
+fn a_link_out_of_the_mount_is_not_looked_through() {
+    let folder = project("");
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("secret.py"), "import numpy # swordfish\n").unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(outside.path().join("secret.py"), folder.path().join("link.py")).unwrap();
+    let route = sandpiper(folder.path(), &["route", "--", "python3", "link.py"]);
+    assert!(!route.stdout().contains("swordfish") && !route.stderr().contains("swordfish"));
+}

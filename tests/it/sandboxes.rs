@@ -1,0 +1,68 @@
+//! Sandboxes that outlive the process that made them.
+
+use std::path::Path;
+use std::process::Output;
+
+use crate::harness::{Printed, command};
+
+fn sandpiper(folder: &Path, arguments: &[&str]) -> Output {
+    command(folder).env("SANDPIPER_SANDBOXES", folder.join("boxes")).args(arguments).output().unwrap()
+}
+
+#[track_caller]
+fn prints(output: &Output, stdout: &str) {
+    assert_eq!((output.status.code(), output.stdout().as_str()), (Some(0), stdout), "{}", output.stderr());
+}
+
+fn create(folder: &Path, options: &[&str]) -> String {
+    let output = sandpiper(folder, &[&["sandbox", "create"], options].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", output.stderr());
+    output.stdout().trim().to_owned()
+}
+
+#[test]
+fn another_process_goes_on_by_the_reference() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = create(folder.path(), &["--label", "task=docs", "--env", "K=v"]);
+    assert!(own.starts_with("wasm:"), "{own}");
+    let exec =
+        |script: &str| sandpiper(folder.path(), &["sandbox", "exec", &own, "--", "bash", "-c", script]);
+    prints(&exec("cd; echo one > f; echo $K; pwd"), "v\n/home/user\n");
+    prints(&exec("cat /home/user/f; exit 0"), "one\n");
+    assert_eq!(exec("exit 7").status.code(), Some(7));
+    prints(&sandpiper(folder.path(), &["sandbox", "read", &own, "/home/user/f"]), "one\n");
+    let listed = sandpiper(folder.path(), &["sandbox", "list", "--label", "task=docs"]);
+    assert!(listed.stdout().contains(&own), "{}", listed.stdout());
+    prints(&sandpiper(folder.path(), &["sandbox", "list", "--label", "task=other"]), "");
+    prints(&sandpiper(folder.path(), &["sandbox", "pause", &own]), &format!("{own} is paused\n"));
+    prints(&exec("cat ~/f"), "one\n");
+    prints(&sandpiper(folder.path(), &["sandbox", "close", &own]), &format!("{own} is closed\n"));
+    let gone = exec("true");
+    assert_eq!(gone.status.code(), Some(125));
+    assert!(gone.stderr().contains("is gone"), "{}", gone.stderr());
+    assert_eq!(std::fs::read_dir(folder.path().join("boxes")).unwrap().count(), 1, "the folder of snapshots");
+}
+
+#[test]
+fn a_lifetime_ends_it_and_what_runs_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = create(folder.path(), &["--lifetime", "6s"]);
+    let start = std::time::Instant::now();
+    let exec = sandpiper(folder.path(), &["sandbox", "exec", &own, "--", "sleep", "20"]);
+    assert_eq!(exec.status.code(), Some(130), "{}", exec.stderr());
+    assert!(start.elapsed().as_secs() < 15);
+    let gone = sandpiper(folder.path(), &["sandbox", "exec", &own, "--", "true"]);
+    assert!(gone.stderr().contains("is gone"), "{}", gone.stderr());
+    prints(&sandpiper(folder.path(), &["sandbox", "list"]), "");
+}
+
+#[test]
+fn a_reference_leads_nowhere_else() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("settings.json"), "{}").unwrap();
+    for reference in ["wasm:..", "wasm:../x", "wasm:", "nowhere:1", "wasm:0123456789abcdef"] {
+        let output = sandpiper(folder.path(), &["sandbox", "close", reference]);
+        assert_eq!(output.status.code(), Some(125), "{reference}: {}", output.stderr());
+    }
+    assert!(folder.path().join("settings.json").exists());
+}

@@ -1,0 +1,229 @@
+//! `sandpiper serve`, held to what programs for other services expect.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use sandpiper::Backend;
+use sandpiper::remote::{Daytona, DaytonaConfig, E2b, E2bConfig, Secret};
+use sandpiper_conformance::Suite;
+use tempfile::TempDir;
+
+use crate::harness::{Printed, cache, command};
+
+const KEY: &str = "key-of-tests";
+
+/// A server with sandboxes of its own, ended when it is dropped.
+pub struct Served {
+    child: Child,
+    pub address: String,
+    _folder: TempDir,
+}
+
+impl Served {
+    pub fn start(options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = command(folder.path())
+            .env("SANDPIPER_SANDBOXES", folder.path().join("boxes"))
+            .env("SANDPIPER_API_KEY", KEY)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(options)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address =
+            line.trim().strip_prefix("listening at ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
+        Self { child, address, _folder: folder }
+    }
+
+    fn e2b(&self) -> E2b {
+        let mut config = E2bConfig::new(Secret::new(KEY));
+        config.api_url = Some(self.address.clone());
+        config.sandbox_url = Some(self.address.clone());
+        E2b::new(config).unwrap()
+    }
+
+    fn daytona(&self) -> Daytona {
+        Daytona::new(DaytonaConfig::new(format!("{}/api", self.address), Secret::new(KEY))).unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the machine behind the server has not, though the service's own have it: the adapter says what the service
+/// offers.
+const FAR: [&str; 3] =
+    ["a_sandbox_with_network_reaches_itself", "a_port_is_reached", "figures_are_plausible"];
+
+/// How long a claim waits for what should happen; for lifetimes eight times that.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// What is not yet as the contract has it, by way of this server; each is a defect.
+const E2B: [&str; 16] = [
+    // The shell says that there is no such command, and so does a command's own 127.
+    "a_command_that_is_not_there_is_not_found",
+    // A stream that is closed is only not read.
+    "a_writer_ends_whose_stream_is_closed",
+    // The processes of a command are looked for in /proc, which sandboxes here have not.
+    "a_signal_reaches_a_command_that_waits_for_it",
+    "an_interrupt_reaches_a_command_that_waits_for_it",
+    "an_interrupt_ends_a_command_that_does_not",
+    "an_interrupt_ends_what_a_command_has_started",
+    "commands_begin_in_the_workspace_or_at_the_root",
+    // What this server says of what is no directory is not understood.
+    "a_path_through_a_file_leads_nowhere",
+    "a_file_is_not_written_below_a_file",
+    "a_directory_is_not_made_where_a_file_is",
+    "a_file_is_not_listed",
+    "lines_are_found_in_one_file",
+    "what_is_not_there_is_not_watched",
+    // A sandbox that is held is kept alive.
+    "a_sandbox_ends_when_its_lifetime_is_over",
+    "a_lifetime_is_set_anew",
+    // A pause here ends what runs.
+    "what_runs_goes_on_after_a_pause",
+];
+const DAYTONA: [&str; 11] = [
+    // Output that is cut off by the end is told as a breach of the protocol.
+    "closing_ends_what_runs",
+    "an_image_that_is_not_there_is_refused",
+    // 128 and more are taken for signals, as bash has them.
+    "codes_above_127_are_the_guests_own",
+    // A stream that is closed is only not read.
+    "a_writer_ends_whose_stream_is_closed",
+    // A signal ends the shell around the command before the command has acted on it.
+    "a_signal_reaches_a_command_that_waits_for_it",
+    "an_interrupt_reaches_a_command_that_waits_for_it",
+    "an_interrupt_ends_what_a_command_has_started",
+    "commands_begin_in_the_workspace_or_at_the_root",
+    "a_directory_is_not_made_where_a_file_is",
+    // Lifetimes are whole minutes there, and the claims have seconds.
+    "a_sandbox_ends_when_its_lifetime_is_over",
+    "a_lifetime_is_set_anew",
+];
+
+/// Holds an adapter to the contract, but for the claims that are known not to hold; another one that does not is a
+/// failure, and so is one that only `known` says does not.
+fn keeps_all_but(known: &[&str], backend: &dyn Backend, other: &dyn Backend) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let report = runtime.block_on(Suite::new(backend).other_handle(other).patience(PATIENCE).run(None));
+    let broken: BTreeSet<&str> = report.broken().map(|(name, _)| name).collect();
+    let known: BTreeSet<&str> = FAR.iter().chain(known).copied().collect();
+    assert!(broken.is_subset(&known), "{report}");
+    assert!(report.kept() >= 230, "{report}");
+    println!("{} claims are kept; known not to be: {broken:?}", report.kept());
+}
+
+#[test]
+fn the_adapter_of_e2b_keeps_the_contract() {
+    let served = Served::start(&[]);
+    keeps_all_but(&E2B, &served.e2b(), &served.e2b());
+}
+
+#[test]
+fn the_adapter_of_daytona_keeps_the_contract() {
+    let served = Served::start(&[]);
+    keeps_all_but(&DAYTONA, &served.daytona(), &served.daytona());
+}
+
+fn checks() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/sdks").canonicalize().unwrap()
+}
+
+/// A folder of the cache with what a list of packages names, installed once for each content of the list.
+fn installed(list: &str, install: impl FnOnce(&Path)) -> PathBuf {
+    let text = std::fs::read(checks().join(list)).unwrap();
+    let folder = cache().join("sdks").join(sandpiper::journal::Digest::of(&text).to_string());
+    let done = folder.join("installed");
+    // Tests are processes of their own, and several need the same.
+    std::fs::create_dir_all(&folder).unwrap();
+    let lock = std::fs::File::create(folder.join("lock")).unwrap();
+    lock.lock().unwrap();
+    if !done.exists() {
+        install(&folder);
+        std::fs::write(done, "").unwrap();
+    }
+    folder
+}
+
+fn succeeds(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|err| panic!("{command:?}: {err}"));
+    assert!(output.status.success(), "{command:?}: {}\n{}", output.stdout(), output.stderr());
+}
+
+fn python() -> PathBuf {
+    let folder = installed("requirements.txt", |folder| {
+        succeeds(Command::new("python3").args(["-m", "venv"]).arg(folder.join("venv")));
+        succeeds(
+            Command::new(folder.join("venv/bin/python"))
+                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+                .arg(checks().join("requirements.txt")),
+        );
+    });
+    folder.join("venv/bin/python")
+}
+
+/// The checks of an SDK: all of them hold, and there are so many.
+#[track_caller]
+fn holds(mut program: Command, check: &Path, served: &Served, at_least: usize) {
+    let output = program
+        .arg(check)
+        .env("E2B_API_URL", &served.address)
+        .env("E2B_SANDBOX_URL", &served.address)
+        .env("E2B_API_KEY", KEY)
+        .env("DAYTONA_API_URL", format!("{}/api", served.address))
+        .env("DAYTONA_API_KEY", KEY)
+        .output()
+        .unwrap();
+    let told = output.stdout();
+    assert!(output.status.success(), "{told}\n{}", output.stderr());
+    let counted = told.lines().last().and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    assert!(counted.is_some_and(|counted| counted >= at_least), "{told}");
+}
+
+#[test]
+#[cfg(unix)]
+fn e2bs_python_sdk_works_unmodified() {
+    let served = Served::start(&[]);
+    holds(Command::new(python()), &checks().join("e2b_check.py"), &served, 40);
+}
+
+#[test]
+#[cfg(unix)]
+fn e2bs_code_interpreter_works_unmodified() {
+    let served = Served::start(&[]);
+    holds(Command::new(python()), &checks().join("code_interpreter_check.py"), &served, 40);
+}
+
+#[test]
+#[cfg(unix)]
+fn daytonas_python_sdk_works_unmodified() {
+    let served = Served::start(&[]);
+    holds(Command::new(python()), &checks().join("daytona_check.py"), &served, 40);
+}
+
+#[test]
+#[cfg(unix)]
+fn e2bs_javascript_sdk_works_unmodified() {
+    let folder = installed("package.json", |folder| {
+        std::fs::copy(checks().join("package.json"), folder.join("package.json")).unwrap();
+        succeeds(
+            Command::new("npm").args(["install", "--silent", "--no-fund", "--no-audit"]).current_dir(folder),
+        );
+    });
+    // Node looks for packages beside the file.
+    let check = folder.join("e2b_check.mjs");
+    std::fs::copy(checks().join("e2b_check.mjs"), &check).unwrap();
+    let served = Served::start(&[]);
+    holds(Command::new("node"), &check, &served, 40);
+}
