@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::Secret;
 use crate::http::{Retries, Times};
 
-/// What [`Daytona::new`] takes.
+/// What [`Daytona::new`](super::Daytona::new) takes.
 #[derive(Clone, Debug)]
 pub struct DaytonaConfig {
     /// The address of the API, such as `https://app.daytona.io/api`.
