@@ -146,7 +146,9 @@ impl Journey<'_> {
         journaled.note(&Record::SandboxCreated { sandbox: reference.clone() })?;
         let done = self.with(&*sandbox, workspace, packed, journaled).await;
         let closed = sandbox.close().await;
-        journaled.note(&Record::SandboxClosed { sandbox: reference })?;
+        if closed.is_ok() {
+            journaled.note(&Record::SandboxClosed { sandbox: reference })?;
+        }
         let arrived = done?;
         closed?;
         Ok(arrived)

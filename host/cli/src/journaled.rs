@@ -15,7 +15,10 @@ use crate::{render, report, surroundings};
 
 /// The journal of this run; none where it is switched off, or could not be begun and need not be.
 #[derive(Debug)]
-pub(crate) struct Journaled(Option<Writer>);
+pub(crate) struct Journaled {
+    writer: Option<Writer>,
+    is_required: bool,
+}
 
 /// What a journal says of a run besides its spec and command.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +42,7 @@ impl Journaled {
         about: About,
     ) -> Result<Self> {
         if mode == JournalMode::Off {
-            return Ok(Self(None));
+            return Ok(Self { writer: None, is_required: false });
         }
         let begun = surroundings::journal_directory().and_then(|directory| {
             let journal = Journal::open(&directory)?;
@@ -53,7 +56,7 @@ impl Journaled {
             Ok(journal.begin(&run, options, start)?)
         });
         match begun {
-            Ok(writer) => Ok(Self(Some(writer))),
+            Ok(writer) => Ok(Self { writer: Some(writer), is_required: mode == JournalMode::Require }),
             Err(err) if mode == JournalMode::Require => Err(Hinted {
                 message: format!("--journal require: {}", report::text(&err)),
                 hint: "name a directory that can be written with SANDPIPER_JOURNAL".to_owned(),
@@ -61,7 +64,7 @@ impl Journaled {
             .into()),
             Err(err) => {
                 render::note(&format!("this run has no journal: {}", report::text(&err)));
-                Ok(Self(None))
+                Ok(Self { writer: None, is_required: false })
             }
         }
     }
@@ -79,7 +82,7 @@ impl Journaled {
     /// # Errors
     /// As [`Journaled::note`].
     pub(crate) fn note_all(&mut self, records: &[Record]) -> Result<()> {
-        match &mut self.0 {
+        match &mut self.writer {
             Some(writer) => writer.append_all(records).context("cannot write the journal"),
             None => Ok(()),
         }
@@ -88,12 +91,24 @@ impl Journaled {
     /// Writes what became of the run, and the end.
     ///
     /// # Errors
-    /// As [`Journaled::note`].
-    pub(crate) fn finish(mut self, ended: Result<(&Outcome, &Limits), &anyhow::Error>) -> Result<()> {
+    /// Where the disk does not take it and the journal is required; else that is only said, for the outcome must not
+    /// be lost with it.
+    pub(crate) fn finish(self, ended: Result<(&Outcome, &Limits), &anyhow::Error>) -> Result<()> {
+        let is_required = self.is_required;
+        match self.end(ended) {
+            Err(err) if !is_required => {
+                render::note(&format!("the journal of this run has no end: {}", report::text(&err)));
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    fn end(mut self, ended: Result<(&Outcome, &Limits), &anyhow::Error>) -> Result<()> {
         if let Ok((outcome, limits)) = ended {
             self.note_all(&Record::of_outcome(outcome, limits))?;
         }
-        let Some(writer) = self.0 else { return Ok(()) };
+        let Some(writer) = self.writer else { return Ok(()) };
         let end = match ended {
             Ok((outcome, _)) => RunEnded::of(outcome),
             Err(err) => RunEnded::failed(report::text(err)),
