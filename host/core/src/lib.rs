@@ -20,6 +20,7 @@ mod network;
 mod outcome;
 mod reference;
 mod run;
+pub mod search;
 mod size;
 mod spec;
 mod watch;

@@ -1,18 +1,15 @@
 //! The files of a sandbox: contents by the toolbox's own calls, everything else by scripts.
 
 use bytes::Bytes;
+use sandpiper_core::search::{Find, MAX_TEXT_BYTES, Search, edited};
 use sandpiper_core::{
-    BoxFuture, DirectoryEntry, Edit, Error, FileError, FileErrorKind, FileStat, FileType, Files, FindQuery,
-    FoundFile, FoundLine, Results, SearchQuery,
+    BoxFuture, DirectoryEntry, Edit, Error, FileError, FileErrorKind, FileStat, Files, FindQuery, FoundFile,
+    FoundLine, Results, SearchQuery,
 };
 
 use super::random_name;
 use super::script::{self, Found, Script};
 use super::toolbox::Toolbox;
-use crate::search::{Names, edited, lines, pattern};
-
-/// Largest file whose content is searched or edited.
-const MAX_TEXT_BYTES: u64 = 64 << 20;
 
 /// Bytes of files that are fetched at once to be searched.
 const BATCH_BYTES: u64 = 16 << 20;
@@ -115,32 +112,22 @@ impl DaytonaFiles {
     }
 
     async fn find_files(&self, query: &FindQuery) -> Result<Results<FoundFile>, FileError> {
-        let names = Names::new(&query.pattern)?;
+        let mut find = Find::new(query)?;
         let walked = self.walk(&query.directory, query.hidden).await;
-        let (walked, mut complete) = walked.map_err(|kind| error("search", &query.directory, kind))?;
-        let mut found = Vec::new();
-        for file in walked.into_iter().filter(|file| names.matches(&file.below)) {
-            if found.len() == query.limit {
-                complete = false;
-                break;
-            }
-            found.push(FoundFile { path: file.path, stat: file.stat });
-        }
-        Ok(Results { found, complete })
+        let (walked, complete) = walked.map_err(|kind| error("search", &query.directory, kind))?;
+        let all = walked.iter().all(|file| find.look(&file.path, &file.below, file.stat));
+        Ok(find.results(complete && all))
     }
 
     async fn search_files(&self, query: &SearchQuery) -> Result<Results<FoundLine>, FileError> {
-        let expression = pattern(query)?;
-        let names = query.files.as_deref().map(Names::new).transpose()?;
+        let mut search = Search::new(query)?;
         let failed = |kind| error("search", &query.directory, kind);
         let (walked, mut complete) = self.walk(&query.directory, query.hidden).await.map_err(failed)?;
-        let wanted = |file: &Walked| {
-            file.stat.kind == FileType::File && names.as_ref().is_none_or(|names| names.matches(&file.below))
-        };
-        let (files, large): (Vec<Walked>, Vec<Walked>) =
-            walked.into_iter().filter(wanted).partition(|file| file.stat.size <= MAX_TEXT_BYTES);
+        let (files, large): (Vec<Walked>, Vec<Walked>) = walked
+            .into_iter()
+            .filter(|file| search.wants(&file.below, file.stat))
+            .partition(|file| file.stat.size <= MAX_TEXT_BYTES);
         complete &= large.is_empty();
-        let mut found = Vec::new();
         for batch in batches(&files) {
             let paths: Vec<&str> = batch.iter().map(|file| file.path.as_str()).collect();
             let bytes = batch.iter().map(|file| file.stat.size.saturating_add(1 << 20)).sum();
@@ -150,12 +137,12 @@ impl DaytonaFiles {
                     complete = false;
                     continue;
                 };
-                if !lines(path, &content, &expression, query.limit, &mut found) {
-                    return Ok(Results { found, complete: false });
+                if !search.look(path, &content) {
+                    return Ok(search.results(false));
                 }
             }
         }
-        Ok(Results { found, complete })
+        Ok(search.results(complete))
     }
 
     fn with<T: Send + 'static, F>(
@@ -189,9 +176,7 @@ impl Files for DaytonaFiles {
     fn edit(&self, path: &str, edits: Vec<Edit>) -> BoxFuture<'static, Result<u64, FileError>> {
         self.with("edit", path, move |files, path| async move {
             let content = files.read_whole(&path, MAX_TEXT_BYTES).await?;
-            let text = String::from_utf8(content.into()).ok().filter(|text| !text.contains('\0'));
-            let text = text.ok_or(FileErrorKind::NotText)?;
-            let (text, count) = edited(text, &edits)?;
+            let (text, count) = edited(content.into(), &edits)?;
             files.place(&path, text.as_bytes()).await?;
             Ok(count)
         })
@@ -301,6 +286,8 @@ fn kind(err: &Error) -> FileErrorKind {
 
 #[cfg(test)]
 mod tests {
+    use sandpiper_core::FileType;
+
     use super::*;
 
     fn file(size: u64) -> Walked {

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use sandpiper_core::search::{MAX_TEXT_BYTES, edited};
 use sandpiper_core::{
     BoxFuture, DirectoryEntry, Edit, Error, FileError, FileErrorKind, FileStat, FileType, Files, FindQuery,
     FoundFile, FoundLine, Results, SearchQuery,
@@ -12,7 +13,6 @@ use sandpiper_core::{
 use super::container::Container;
 use super::script::{Ended, Script};
 use super::search;
-use crate::search::{MAX_TEXT_BYTES, edited};
 
 const READ: &str = include_str!("scripts/read.sh");
 const WRITE: &str = include_str!("scripts/write.sh");
@@ -78,8 +78,7 @@ impl Files for DockerFiles {
     fn edit(&self, path: &str, edits: Vec<Edit>) -> BoxFuture<'static, Result<u64, FileError>> {
         self.with("edit", path, move |work, path| async move {
             let content = work.read(&path, MAX_TEXT_BYTES).await?;
-            let text = String::from_utf8(content.into()).map_err(|_| FileErrorKind::NotText)?;
-            let (text, count) = edited(text, &edits)?;
+            let (text, count) = edited(content.into(), &edits)?;
             work.write(&path, text.into()).await?;
             Ok(count)
         })

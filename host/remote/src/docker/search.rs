@@ -1,13 +1,12 @@
 //! Searches through the files of a container: many are brought here at a time, and what is looked for is decided here.
 
 use bytes::Bytes;
+use sandpiper_core::search::{Find, MAX_TEXT_BYTES, Search};
 use sandpiper_core::{
-    BoxFuture, FileError, FileErrorKind, FileStat, FileType, FindQuery, FoundFile, FoundLine, Results,
-    SearchQuery,
+    BoxFuture, FileError, FileErrorKind, FileStat, FindQuery, FoundFile, FoundLine, Results, SearchQuery,
 };
 
 use super::files::{MAX_DEPTH, Work, wrong_path};
-use crate::search::{MAX_TEXT_BYTES, Names, lines, pattern};
 
 const READ_MANY: &str = include_str!("scripts/read_many.sh");
 
@@ -23,20 +22,10 @@ pub(super) fn find(
     query: FindQuery,
 ) -> BoxFuture<'static, Result<Results<FoundFile>, FileError>> {
     Box::pin(async move {
-        let names = Names::new(&query.pattern)?;
-        let (entries, mut complete) = walk(&work, &query.directory, query.hidden).await?;
-        let mut found = Vec::new();
-        for Entry { path, below, stat } in entries {
-            if !names.matches(&below) {
-                continue;
-            }
-            if found.len() == query.limit {
-                complete = false;
-                break;
-            }
-            found.push(FoundFile { path, stat });
-        }
-        Ok(Results { found, complete })
+        let mut find = Find::new(&query)?;
+        let (entries, complete) = walk(&work, &query.directory, query.hidden).await?;
+        let all = entries.iter().all(|entry| find.look(&entry.path, &entry.below, entry.stat));
+        Ok(find.results(complete && all))
     })
 }
 
@@ -45,15 +34,11 @@ pub(super) fn search(
     query: SearchQuery,
 ) -> BoxFuture<'static, Result<Results<FoundLine>, FileError>> {
     Box::pin(async move {
-        let pattern = pattern(&query)?;
-        let names = query.files.as_deref().map(Names::new).transpose()?;
+        let mut search = Search::new(&query)?;
         let (entries, mut complete) = walk(&work, &query.directory, query.hidden).await?;
-        let wanted = |entry: &Entry| {
-            entry.stat.kind == FileType::File
-                && names.as_ref().is_none_or(|names| names.matches(&entry.below))
-        };
-        let mut entries = entries.into_iter().filter(wanted).peekable();
-        let mut found = Vec::new();
+        let wanted: Vec<_> =
+            entries.into_iter().filter(|entry| search.wants(&entry.below, entry.stat)).collect();
+        let mut entries = wanted.into_iter().peekable();
         while entries.peek().is_some() {
             let (mut batch, mut bytes) = (Vec::new(), 0);
             while let Some(entry) = entries.next_if(|entry| {
@@ -72,12 +57,12 @@ pub(super) fn search(
                     complete = false;
                     continue;
                 };
-                if !lines(path, &content, &pattern, query.limit, &mut found) {
-                    return Ok(Results { found, complete: false });
+                if !search.look(path, &content) {
+                    return Ok(search.results(false));
                 }
             }
         }
-        Ok(Results { found, complete })
+        Ok(search.results(complete))
     })
 }
 
