@@ -19,11 +19,9 @@ fn rooms() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
         ("sandpiper-policy", BTreeSet::from(["sandpiper-core"])),
         ("sandpiper-worktree", BTreeSet::from(["sandpiper-core"])),
         ("sandpiper-journal", BTreeSet::from(["sandpiper-core"])),
-        ("sandpiper-remote", BTreeSet::from(["sandpiper-core"])),
         ("sandpiper-routing", BTreeSet::from(["sandpiper-core"])),
         ("sandpiper-remote", BTreeSet::from(["sandpiper-core"])),
-        ("sandpiper-server", BTreeSet::from(["sandpiper-core"])),
-        ("sandpiper-transfer", BTreeSet::new()),
+        ("sandpiper-transfer", BTreeSet::from(["sandpiper-core"])),
         ("sandpiper-conformance", BTreeSet::from(["sandpiper-core"])),
         ("sandpiper-server", BTreeSet::from(["sandpiper-core"])),
         (

@@ -24,6 +24,7 @@ pub mod search;
 mod size;
 mod spec;
 mod watch;
+mod windows_name;
 
 pub use admit::{Admitted, Capabilities, Refusal, admit};
 pub use backend::{Backend, BoxError, BoxFuture, Running, Sandbox};
@@ -46,3 +47,4 @@ pub use run::{collect, run};
 pub use size::{ParseSizeError, parse_size};
 pub use spec::{Access, Clock, GitDirectory, GuestPath, GuestPathError, Image, Mount, Spec, SpecError};
 pub use watch::{FileEvent, FileEventKind, Watch};
+pub use windows_name::is_reserved_windows_name;

@@ -4,6 +4,7 @@ pub mod daytona;
 pub mod docker;
 pub mod e2b;
 pub mod http;
+mod quote;
 mod search;
 
 pub use daytona::{Daytona, DaytonaConfig};

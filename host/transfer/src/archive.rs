@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use sandpiper_core::is_git_directory_name;
 use tar::{EntryType, Header};
 
 use crate::limits::Budget;
 use crate::writer::BLOCK_BYTES;
-use crate::{ArchiveFault, EntryKind, PackLimits, PathFault, RelativePath, TransferError, names};
+use crate::{ArchiveFault, EntryKind, PackLimits, PathFault, RelativePath, TransferError};
 
 /// Largest extended header: a path of 128 names of 255 bytes, twice, and room for what else tars note.
 const MAX_EXTENDED_BYTES: u64 = 1 << 20;
@@ -348,7 +349,7 @@ fn parse(name: &[u8], is_directory: bool) -> Result<Option<RelativePath>, Archiv
         return Ok(None);
     }
     let path = RelativePath::parse(&kept.join(&b'/'))?;
-    if path.names().any(names::means_git) {
+    if path.names().any(is_git_directory_name) {
         return Err(ArchiveFault::GitDirectory);
     }
     Ok(Some(path))

@@ -6,13 +6,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use cap_fs_ext::DirExt;
 use cap_std::fs::{Dir, Metadata};
+use sandpiper_core::is_git_directory_name;
 use tar::EntryType;
 
 use crate::limits::Budget;
 use crate::look::{self, ReadFault};
+use crate::platform;
 use crate::writer::{Writer, Written};
 use crate::{EntryKind, Keep, Manifest, ManifestEntry, PackLimits, RelativePath, State, TransferError};
-use crate::{names, platform};
 
 /// Most entries of a directory that are looked at: each takes some 200 bytes of the manifest.
 const MAX_SEEN: usize = 1_000_000;
@@ -119,7 +120,7 @@ impl Packing<'_> {
             None if kind == EntryKind::File => State { kind, mode, size: metadata.len(), digest: None },
             None => State { kind, mode, size: 0, digest: None },
         };
-        let is_git = names::means_git(path.name());
+        let is_git = is_git_directory_name(path.name());
         if is_git || (self.filter)(path, kind, state.size) == Keep::HoldBack {
             if kind == EntryKind::File && state.size <= MAX_HASHED_BYTES {
                 state.digest = look::read_file(dir, &name, &metadata, &mut |_| {}).ok();

@@ -19,7 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use sandpiper_core::{Exec, Stream};
 
-use super::quote::quoted;
+use crate::quote::quoted;
 
 /// The program between the session and the command.
 const PROGRAM: &str = include_str!("command.sh");

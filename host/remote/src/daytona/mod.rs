@@ -28,7 +28,6 @@ mod files;
 mod follow;
 mod multipart;
 mod network;
-mod quote;
 mod sandbox;
 mod script;
 mod toolbox;

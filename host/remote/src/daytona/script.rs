@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sandpiper_core::{DirectoryEntry, FileErrorKind, FileStat, FileType};
 
-use super::quote::quoted;
+use crate::quote::quoted;
 
 /// What all scripts have.
 const PRELUDE: &str = include_str!("files.sh");

@@ -32,12 +32,6 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// A word of which the shell changes nothing: between single quotes everything but they is itself
-/// (bash manual, 3.1.2.2).
-pub(super) fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,10 +52,5 @@ mod tests {
             of(&["a"], &[("A", "b c"), ("B", ""), ("1", "x"), ("a-b", "x")], true),
             ["-l", "-c", r#"export "${1}" "${2}"; shift 2; exec "$@""#, "bash", "A=b c", "B=", "a"]
         );
-    }
-
-    #[test]
-    fn a_quoted_word_is_one() {
-        assert_eq!(quoted("it's $HOME"), r"'it'\''s $HOME'");
     }
 }

@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 
 use super::connect::{Failed, ask};
 use super::create::random_id;
-use super::quote::quoted;
 use super::sandbox::Shared;
 use super::shell::{self, Done, Place};
 use super::time::nanoseconds;
 use super::wire::Version;
 use crate::http::{Method, Opened, Part, StatusCode, multipart};
+use crate::quote::quoted;
 use crate::search;
 
 const ACTION: &str = "work with files";

@@ -13,13 +13,13 @@
 //! - Domains that rules allow take precedence over what they deny, so rules that deny are refused, unless
 //!   they deny just what they allow. E2B lets DNS servers be reached where a domain is allowed.
 
+mod arguments;
 mod backend;
 mod connect;
 mod create;
 mod files;
 mod kill;
 mod process;
-mod quote;
 mod sandbox;
 mod shell;
 mod stdin;

@@ -16,14 +16,15 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::NAME;
+use super::arguments::arguments;
 use super::create::random_id;
 use super::files::E2bFiles;
 use super::kill::{self, Guard, MARK, Target};
-use super::quote::{arguments, quoted};
 use super::sandbox::Shared;
 use super::shell::{self, Place};
 use super::stdin;
 use super::stream::{Feed, Heard};
+use crate::quote::quoted;
 
 /// Events that wait to be taken.
 const EVENTS: usize = 16;
