@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use sandpiper::policy::{Backend as Name, DaytonaBase, Resolved, SecretReference};
 use sandpiper::remote::daytona::Base;
 use sandpiper::remote::{Daytona, DaytonaConfig, Docker, DockerConfig, E2b, E2bConfig, Secret};
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::arguments::BackendsArguments;
 use crate::report::{self, Hinted};
-use crate::{image, policy, render, surroundings};
+use crate::{image, policy, render, runtime, surroundings};
 
 /// All there are, in the order in which they are shown.
 pub(crate) const ALL: [Name; 4] = [Name::Wasm, Name::E2b, Name::Daytona, Name::Docker];
@@ -93,10 +93,7 @@ pub(crate) fn backends(arguments: &BackendsArguments) -> Result<ExitCode> {
 
 fn execute(arguments: &BackendsArguments) -> Result<ExitCode> {
     let policy = policy::of_file(&arguments.policy)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
+    let runtime = runtime::new()?;
     for name in ALL {
         let asked = open(name, &policy).and_then(|backend| {
             let health = runtime.block_on(backend.health())?;

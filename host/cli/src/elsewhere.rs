@@ -11,14 +11,14 @@ use sandpiper::policy::{Backend, Resolved, Upload, Uploads};
 use sandpiper::transfer::{
     self, Applied, ChangeKind, Changes, EntryKind, Keep, Manifest, PackLimits, RelativePath,
 };
-use sandpiper::{Access, Exec, Limits, Outcome, Sandbox, Spec, admit};
+use sandpiper::{Access, Exec, Limits, Outcome, Sandbox, Spec};
 use serde_json::{Value, json};
 
 use crate::arguments::JournalMode;
 use crate::journaled::{About, Journaled};
 use crate::report::Hinted;
 use crate::run::{self, WORKSPACE};
-use crate::{backends, policy, render, route};
+use crate::{backends, policy, render, route, runtime};
 
 /// How long a sandbox outlives its command at most: for what comes back.
 const GRACE: Duration = Duration::from_mins(5);
@@ -61,14 +61,7 @@ impl Journey<'_> {
     /// # Errors
     /// Those of the backend, and where the workspace cannot go or come back; it is then as it was.
     pub(crate) fn run(self) -> Result<Arrived> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("cannot start the runtime")?;
-        let arrived = runtime.block_on(self.travel());
-        // A read of standard input that nobody waits for any more must not keep the process.
-        runtime.shutdown_background();
-        arrived
+        runtime::block_on(self.travel())
     }
 
     async fn travel(mut self) -> Result<Arrived> {
@@ -139,9 +132,7 @@ impl Journey<'_> {
         }
         let packed = workspace.as_ref().map(|workspace| self.pack(&workspace.directory)).transpose()?;
         let backend = backends::open(name, self.policy)?;
-        let capabilities = backend.capabilities(&spec.image);
-        let admitted = admit(spec, backend.name(), capabilities).map_err(sandpiper::Error::from)?;
-        let sandbox = backend.create(admitted).await?;
+        let sandbox = sandpiper::create(&*backend, spec).await?;
         let reference = sandbox.reference();
         journaled.note(&Record::SandboxCreated { sandbox: reference.clone() })?;
         let done = self.with(&*sandbox, workspace, packed, journaled).await;

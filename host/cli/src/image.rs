@@ -10,7 +10,7 @@ use sandpiper::{Engine, EngineConfig, Notice};
 use crate::arguments::ImageCommand;
 use crate::progress::Bar;
 use crate::report::Hinted;
-use crate::{render, surroundings};
+use crate::{render, runtime, surroundings};
 
 pub(crate) fn image(command: ImageCommand) -> Result<ExitCode> {
     let cache = surroundings::cache_dir()?;
@@ -105,8 +105,9 @@ fn in_cache(err: ImageError) -> anyhow::Error {
 /// Compiles the image's module into the cache, so that the first run is not the slow one.
 fn compile(cache: &Path, name: &str) -> Result<()> {
     let engine = engine_for(&sandpiper::Image::Named(name.to_owned()))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    runtime.block_on(engine.prepare(name)).with_context(|| format!("cannot compile into {}", cache.display()))
+    runtime::block_on(async {
+        engine.prepare(name).await.with_context(|| format!("cannot compile into {}", cache.display()))
+    })
 }
 
 fn installed(store: &ImageStore, name: &str) -> Result<Image> {

@@ -13,6 +13,7 @@ mod render;
 mod report;
 mod route;
 mod run;
+mod runtime;
 mod sandbox;
 mod serve;
 mod shell;

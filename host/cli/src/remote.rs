@@ -15,7 +15,7 @@ use sandpiper::worktree::{Worktree, Worktrees};
 
 use crate::arguments::{AccessArguments, CloneArguments};
 use crate::report::{self, Hinted};
-use crate::{render, surroundings};
+use crate::{render, runtime, surroundings};
 
 /// The exit code after Ctrl-C.
 const INTERRUPTED: u8 = 130;
@@ -117,10 +117,7 @@ fn access(arguments: &AccessArguments) -> Result<Access> {
 
 /// Sets what ends the work when Ctrl-C comes.
 fn cancel_at_interrupts(cancelled: Arc<AtomicBool>) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
+    let runtime = runtime::new()?;
     std::thread::Builder::new()
         .name("interrupts".to_owned())
         .spawn(move || {

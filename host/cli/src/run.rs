@@ -10,8 +10,8 @@ use sandpiper::journal::Record;
 use sandpiper::policy::{Backend, Resolved};
 use sandpiper::wall::{Terminal, Wall};
 use sandpiper::{
-    Access, Backend as _, BoxFuture, Clock, Engine, Exec, Exit, Image, Mount, Network, Outcome, Running,
-    Sandbox, SandboxRef, Spec, Stdin, admit, collect,
+    Access, BoxFuture, Clock, Engine, Exec, Exit, Image, Mount, Network, Outcome, Running, Sandbox,
+    SandboxRef, Spec, Stdin, collect,
 };
 
 use crate::arguments::{BackendChoice, RunArguments, SandboxArguments, WallMode};
@@ -20,7 +20,7 @@ use crate::journaled::{About, Journaled};
 use crate::report::Hinted;
 use crate::route::Asked;
 use crate::worktree_run::Kept;
-use crate::{image, policy, render, report, route, wall};
+use crate::{image, policy, render, report, route, runtime, wall};
 
 /// Where the granted directory is, unless another place is named.
 pub(crate) const WORKSPACE: &str = "/workspace";
@@ -153,10 +153,7 @@ impl Ready {
         let engine = image::engine_for(&spec.image)?;
         let folders = sandpiper::wall_folders(&engine, spec)?;
         let sandbox = prepare(&engine, spec, &exec)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("cannot start the runtime")?;
+        let runtime = runtime::new()?;
         let given = before(&exec, sandbox.reference())?;
         let wall = wall::raise(wall, &folders, terminal)?;
         Ok((Self { runtime, sandbox, exec, wall }, given))
@@ -180,12 +177,8 @@ impl Ready {
 /// Makes the sandbox and loads what will run in it: all that takes files, and threads to compile.
 /// When it returns, this thread is the process's only one, for which alone a wall may hold.
 fn prepare(engine: &Engine, spec: &Spec, exec: &Exec) -> Result<Box<dyn Sandbox>> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().build().context("cannot start the runtime")?;
-    runtime.block_on(async {
-        let capabilities = engine.capabilities(&spec.image);
-        let admitted = admit(spec.clone(), engine.name(), capabilities).map_err(sandpiper::Error::from)?;
-        let sandbox = engine.create(admitted).await?;
+    runtime::block_on(async {
+        let sandbox = sandpiper::create(engine, spec.clone()).await?;
         engine.prepare_for(spec, exec).await?;
         Ok(sandbox)
     })

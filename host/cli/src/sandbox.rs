@@ -3,32 +3,21 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use sandpiper::policy::Backend as Name;
-use sandpiper::{Backend, Error, Exec, Image, Sandbox, SandboxRef, Spec, admit};
+use sandpiper::{Backend, Error, Exec, Image, Sandbox, SandboxRef, Spec};
 use serde_json::json;
 
 use crate::arguments::{BackendChoice, SandboxCommand, SandboxCommandArguments};
 use crate::report::{self, Hinted};
-use crate::{backends, policy, render, run};
+use crate::{backends, policy, render, run, runtime};
 
 /// The largest file that is read out of a sandbox.
 const MAX_FILE_BYTES: u64 = 256 << 20;
 
 pub(crate) fn sandbox(arguments: SandboxCommandArguments) -> Result<ExitCode> {
     let json = arguments.json;
-    report::or_as_json(json, execute(arguments))
-}
-
-fn execute(arguments: SandboxCommandArguments) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    let code = runtime.block_on(carry_out(arguments));
-    // A read of standard input that nobody waits for any more must not keep the process.
-    runtime.shutdown_background();
-    code
+    report::or_as_json(json, runtime::block_on(carry_out(arguments)))
 }
 
 async fn carry_out(arguments: SandboxCommandArguments) -> Result<ExitCode> {
@@ -43,9 +32,7 @@ async fn carry_out(arguments: SandboxCommandArguments) -> Result<ExitCode> {
             let metadata = labels.into_iter().collect();
             let spec = Spec { env, lifetime: Some(lifetime), metadata, ..spec };
             let backend = backends::open(name, &policy)?;
-            let capabilities = backend.capabilities(&spec.image);
-            let admitted = admit(spec, backend.name(), capabilities).map_err(Error::from)?;
-            let reference = backend.create(admitted).await?.detach()?;
+            let reference = sandpiper::create(&*backend, spec).await?.detach()?;
             let text = if json { serde_json::to_string(&reference)? } else { reference.to_string() };
             render::line(&text)?;
         }

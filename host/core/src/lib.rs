@@ -43,7 +43,7 @@ pub use limits::{Limits, LimitsError, Metering};
 pub use network::Network;
 pub use outcome::{Captured, Event, Outcome, ProcessUsage, Stream, Usage};
 pub use reference::{Health, Metrics, PortAddress, SandboxInfo, SandboxRef, SandboxRefError, SandboxState};
-pub use run::{collect, run};
+pub use run::{collect, create, run};
 pub use size::{ParseSizeError, parse_size};
 pub use spec::{Access, Clock, GitDirectory, GuestPath, GuestPathError, Image, Mount, Spec, SpecError};
 pub use watch::{FileEvent, FileEventKind, Watch};

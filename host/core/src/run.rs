@@ -1,6 +1,6 @@
 //! The one path of a run: admit, create, spawn, collect, close.
 
-use crate::{Backend, Captured, Error, Event, Exec, Outcome, Running, Spec, Stream, admit};
+use crate::{Backend, Captured, Error, Event, Exec, Outcome, Running, Sandbox, Spec, Stream, admit};
 
 /// Runs one command in a fresh sandbox and gives its outcome with the output in it.
 ///
@@ -10,12 +10,19 @@ use crate::{Backend, Captured, Error, Event, Exec, Outcome, Running, Spec, Strea
 /// [`Error`] for a refused spec or command and for faults of the host; a guest cannot cause one.
 pub async fn run(backend: &dyn Backend, spec: Spec, exec: Exec) -> Result<Outcome, Error> {
     exec.check()?;
-    let capabilities = backend.capabilities(&spec.image);
-    let admitted = admit(spec, backend.name(), capabilities)?;
-    let sandbox = backend.create(admitted).await?;
+    let sandbox = create(backend, spec).await?;
     let outcome = collect(sandbox.spawn(exec).await?).await;
     sandbox.close().await?;
     outcome
+}
+
+/// Makes a sandbox, if the backend can hold it to all that its spec asks for.
+///
+/// # Errors
+/// [`Error::Refused`] where it cannot; those of [`Backend::create`].
+pub async fn create(backend: &dyn Backend, spec: Spec) -> Result<Box<dyn Sandbox>, Error> {
+    let capabilities = backend.capabilities(&spec.image);
+    backend.create(admit(spec, backend.name(), capabilities)?).await
 }
 
 /// Waits for the end of a command and keeps all its output, which its output limit bounds.

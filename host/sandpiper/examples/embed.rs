@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sandpiper::{Backend, Event, Exec, Spec, admit};
+use sandpiper::{Event, Exec, Spec};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cache = PathBuf::from(std::env::args_os().nth(1).ok_or("name the cache folder")?);
@@ -13,9 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tokio::runtime::Runtime::new()?.block_on(async {
         let mut spec = Spec::default();
         spec.limits.wall = Duration::from_secs(5);
-        let capabilities = engine.capabilities(&spec.image);
-        let admitted = admit(spec, engine.name(), capabilities)?;
-        let sandbox = engine.create(admitted).await?;
+        let sandbox = sandpiper::create(&engine, spec).await?;
         let running =
             sandbox.spawn(Exec::new(["python3", "-c", "for i in range(3): print(i, flush=True)"])).await?;
         let (mut events, done, _control) = running.split();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use sandpiper_core::{Backend, Image, Network, Sandbox, Spec, admit};
+use sandpiper_core::{Backend, Image, Network, Sandbox, Spec, create};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinSet;
 
@@ -153,8 +153,7 @@ impl Registry {
         }
         // The server ends it anyway; the backend does when the server no longer can.
         spec.lifetime = capabilities.lifetime.then_some(lifetime);
-        let admitted = admit(spec, self.backend.name(), capabilities).map_err(sandpiper_core::Error::from)?;
-        let sandbox = self.backend.create(admitted).await?;
+        let sandbox = create(&*self.backend, spec).await?;
         self.hold(
             sandbox,
             place,

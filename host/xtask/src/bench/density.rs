@@ -4,9 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use sandpiper::{
-    Access, Backend, Engine, Error, Event, Exec, Limits, Mount, Outcome, Sandbox, Spec, Stdin, admit,
-};
+use sandpiper::{Access, Engine, Error, Event, Exec, Limits, Mount, Outcome, Sandbox, Spec, Stdin, create};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -89,9 +87,7 @@ pub(crate) fn density(sandboxes: usize) -> Result<()> {
 /// Starts a guest and waits until it has computed.
 async fn start(engine: &Engine, spec: Spec) -> Result<Held> {
     let (stdin, input) = tokio::io::duplex(64);
-    let capabilities = engine.capabilities(&spec.image);
-    let admitted = admit(spec, engine.name(), capabilities)?;
-    let sandbox = engine.create(admitted).await?;
+    let sandbox = create(engine, spec).await?;
     let exec = Exec::new(["python3", "-c", PROGRAM]).stdin(Stdin::Stream(Box::new(input)));
     let (mut events, end, _control) = sandbox.spawn(exec).await?.split();
     let end = tokio::spawn(end);

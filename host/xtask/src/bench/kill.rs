@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use sandpiper::{Backend, Engine, Exec, Exit, Limits, Spec, admit};
+use sandpiper::{Engine, Exec, Exit, Limits, Spec, create};
 
 use super::density::{mib, next_line, private_bytes};
 use super::samples::Samples;
@@ -74,8 +74,7 @@ fn left(engine: &Engine) -> Result<(u64, usize)> {
 async fn ended(engine: &Engine) -> Result<(Duration, u64)> {
     let limits = Limits { memory_bytes: 4 << 30, ..Limits::default() };
     let spec = Spec { limits, ..Spec::default() };
-    let admitted = admit(spec.clone(), engine.name(), engine.capabilities(&spec.image))?;
-    let sandbox = engine.create(admitted).await?;
+    let sandbox = create(engine, spec).await?;
     let script = format!("for ((i = 0; i < {RUNNING}; i++)); do sleep 1000 & done; echo up; wait");
     let before = private_bytes()?;
     let running = sandbox.spawn(Exec::new(["bash", "-c", &script])).await?;
