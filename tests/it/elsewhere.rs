@@ -24,12 +24,23 @@ os.chmod('tool.sh', 0o755)
 os.symlink('model.bin', 'latest')
 ";
 
+/// What it needs is not to be seen before it runs, and by then it has read, written, removed and printed.
+const MEETS: &str = "\
+import importlib, os, sys
+print('begun with', sys.stdin.read(), flush=True)
+open('data/log.txt', 'a').write(os.environ.get('PYTHONPATH', 'here') + '\\n')
+os.remove('old.txt')
+quick = importlib.import_module('qu' + 'ick')
+print(quick.root(int(sys.argv[1])))
+";
+
 impl Project {
     fn new(policy: &str) -> Self {
         let packages = tempfile::tempdir().unwrap();
         std::fs::create_dir(packages.path().join("numpy")).unwrap();
         std::fs::write(packages.path().join("numpy/__init__.py"), "def zeros(n):\n    return [0.0] * n\n")
             .unwrap();
+        std::fs::write(packages.path().join("quick.py"), "def root(n):\n    return n ** 0.5\n").unwrap();
         let mount = format!("{}:/packages:ro", packages.path().display());
         let served = Served::start(&[
             "--dir",
@@ -47,6 +58,8 @@ impl Project {
         write("old.txt", "old\n");
         write("tool.sh", "#!/bin/sh\n");
         write("data/log.txt", "begun\n");
+        write("meets.py", MEETS);
+        write("quick.cpython-313-x86_64-linux-gnu.so", "\x7fELF");
         write(".env", "TOKEN=swordfish\n");
         let text = format!(
             "[mounts]\n\"/workspace\" = {{ host = \"project\", access = \"read-write\" }}\n[e2b]\napi_url = \"{}\"\n{policy}",
@@ -155,4 +168,32 @@ fn a_machine_that_is_not_there_leaves_all_as_it_was() {
     assert_eq!((run.status.code(), run.stdout().as_str()), (Some(125), ""));
     assert!(run.stderr().contains("cannot be reached"), "{}", run.stderr());
     assert_eq!(project.read("old.txt"), b"old\n");
+}
+
+const WATCHED: &str = "[routing]\nbackends = [\"wasm\", \"e2b\"]\non = [\"needs\", \"unsupported\"]\n[uploads]\n\
+                       allow = [\"**\"]\n[remote]\nmax_cost = \"0.50\"\n";
+const MEET: [&str; 7] = ["run", "--policy", "policy.toml", "--", "python3", "meets.py", "16"];
+
+#[test]
+fn a_run_that_meets_what_is_not_here_begins_anew_where_it_is() {
+    let project = Project::new(WATCHED);
+    let run = project.sandpiper(&MEET);
+    // Nothing that it printed here is printed, and it gets the whole input again.
+    assert_eq!(
+        (run.status.code(), run.stdout().as_str()),
+        (Some(0), "begun with input\n4.0\n"),
+        "{}",
+        run.stderr()
+    );
+    assert!(run.stderr().contains("runs on e2b") && run.stderr().contains("quick"), "{}", run.stderr());
+    // It began with the files as they were: what it did here is not there.
+    assert_eq!(project.read("data/log.txt"), b"begun\n/packages\n");
+    assert!(!project.path("old.txt").exists());
+    let runs = project.sandpiper(&["journal", "list", "--json"]).stdout();
+    let runs: Vec<serde_json::Value> = runs.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(runs.len(), 2, "{runs:?}");
+    for run in &runs {
+        let shown = project.sandpiper(&["journal", "show", run["run"].as_str().unwrap(), "--json"]).stdout();
+        assert!(shown.contains(r#""kind":"fallback""#) && shown.contains(r#""kind":"run-ended""#), "{shown}");
+    }
 }

@@ -96,6 +96,12 @@ pub(crate) struct RunArguments {
     /// Print the whole outcome as one JSON object instead of streaming the output.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Be the process that takes the run elsewhere; see `carrier.rs`.
+    #[arg(long, hide = true)]
+    pub(crate) carry: bool,
+    /// The worktree of the run that is carried.
+    #[arg(long, hide = true, value_name = "PATH", requires = "carry")]
+    pub(crate) carry_worktree: Option<PathBuf>,
     /// The command and its arguments; with a file, the arguments alone.
     #[arg(last = true, value_name = "CMD ARGS")]
     pub(crate) command: Vec<String>,

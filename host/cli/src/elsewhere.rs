@@ -1,7 +1,6 @@
 //! A run on another machine: the workspace goes there, the command runs, and what changed comes back.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -18,7 +17,7 @@ use crate::arguments::JournalMode;
 use crate::journaled::{About, Journaled};
 use crate::report::Hinted;
 use crate::run::{self, WORKSPACE};
-use crate::{backends, policy, render, route, runtime};
+use crate::{backends, policy, render, runtime};
 
 /// How long a sandbox outlives its command at most: for what comes back.
 const GRACE: Duration = Duration::from_mins(5);
@@ -33,7 +32,9 @@ const IN_HOME: &str = "workspace";
 /// What runs elsewhere.
 pub(crate) struct Journey<'a> {
     pub(crate) policy: &'a Resolved,
-    pub(crate) place: route::Place,
+    pub(crate) backend: Backend,
+    /// Why not here, where that was not said by the person.
+    pub(crate) because: Option<String>,
     pub(crate) exec: Exec,
     /// As it would be here.
     pub(crate) spec: Spec,
@@ -50,8 +51,8 @@ pub(crate) struct Arrived {
 }
 
 /// The directory of this machine that goes there.
-struct Workspace {
-    directory: PathBuf,
+pub(crate) struct Workspace {
+    pub(crate) directory: PathBuf,
     access: Access,
 }
 
@@ -65,7 +66,7 @@ impl Journey<'_> {
     }
 
     async fn travel(mut self) -> Result<Arrived> {
-        let name = self.place.backend;
+        let name = self.backend;
         let workspace = workspace(&self.spec)?;
         let (env, secrets) = policy::variables(self.policy, name)?;
         self.exec.env = env;
@@ -90,11 +91,11 @@ impl Journey<'_> {
     /// Where it pays nothing, and the person did not choose the backend themselves.
     fn time(&self) -> Result<Duration> {
         let caps = self.policy.remote();
-        let is_paid = matches!(self.place.backend, Backend::E2b | Backend::Daytona);
+        let is_paid = matches!(self.backend, Backend::E2b | Backend::Daytona);
         let micros = caps.max_cost.micros();
-        match self.place.decision {
+        match self.because {
             Some(_) if is_paid && micros == 0 => Err(Hinted {
-                message: format!("a run on {} costs money, and `remote.max_cost` is 0", self.place.backend),
+                message: format!("a run on {} costs money, and `remote.max_cost` is 0", self.backend),
                 hint: "write what a run may cost into sandpiper.toml: [remote] max_cost = \"0.50\""
                     .to_owned(),
             }
@@ -123,9 +124,8 @@ impl Journey<'_> {
         workspace: Option<Workspace>,
         journaled: &mut Journaled,
     ) -> Result<Arrived> {
-        let name = self.place.backend;
-        if let Some(decision) = &self.place.decision {
-            let because = decision.why.clone();
+        let name = self.backend;
+        if let Some(because) = self.because.clone() {
             render::note(&format!("runs on {name}: {because}"));
             let from = Backend::Wasm.to_string();
             journaled.note(&Record::Fallback { from, to: name.to_string(), because })?;
@@ -168,7 +168,8 @@ impl Journey<'_> {
             far = Some(directory);
         }
         let running = sandbox.spawn(exec).await?;
-        let outcome = run::stop_at_interrupts(running, |running| run::drive(running, self.json)).await?;
+        let outcome =
+            run::stop_at_interrupts(running, async |running| run::drive(running, self.json).await).await?;
         let (Some(workspace), Some(packed), Some(directory)) = (workspace, packed, far) else {
             return Ok(Arrived { outcome, workspace: Value::Null });
         };
@@ -239,7 +240,7 @@ fn keep(uploads: &Uploads, path: &RelativePath, kind: EntryKind) -> Keep {
 }
 
 /// The one directory that goes; others would have to be kept apart there.
-fn workspace(spec: &Spec) -> Result<Option<Workspace>> {
+pub(crate) fn workspace(spec: &Spec) -> Result<Option<Workspace>> {
     let mut found = None;
     for mount in &spec.mounts {
         if mount.guest.as_str() != WORKSPACE {
@@ -316,8 +317,21 @@ fn apply(changes: Changes, directory: &Path, manifest: &Manifest) -> Result<Appl
     changes.apply(directory, manifest).context("the workspace is as it was")
 }
 
+/// What a run elsewhere printed as JSON, with its worktree in it.
+///
+/// # Errors
+/// Where it is no JSON.
+pub(crate) fn with_worktree(printed: &[u8], worktree: Option<&Value>) -> Result<String> {
+    let mut report: Value =
+        serde_json::from_slice(printed).context("a run elsewhere has printed no report")?;
+    if let (Some(report), Some(worktree)) = (report.as_object_mut(), worktree) {
+        report.insert("worktree".to_owned(), worktree.clone());
+    }
+    Ok(report.to_string())
+}
+
 /// The exit code of a run elsewhere, and what is printed of it.
-pub(crate) fn ended(arrived: &Arrived, worktree: Option<&Value>, json: bool) -> Result<ExitCode> {
+pub(crate) fn ended(arrived: &Arrived, worktree: Option<&Value>, json: bool) -> Result<u8> {
     let Arrived { outcome, workspace } = arrived;
     if json {
         let mut report: Value = serde_json::from_str(&render::outcome_as_json(outcome, None, worktree)?)?;
@@ -326,5 +340,5 @@ pub(crate) fn ended(arrived: &Arrived, worktree: Option<&Value>, json: bool) -> 
     } else {
         render::end(outcome);
     }
-    Ok(ExitCode::from(outcome.exit.code()))
+    Ok(outcome.exit.code())
 }

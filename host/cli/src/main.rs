@@ -2,6 +2,7 @@
 
 mod arguments;
 mod backends;
+mod carrier;
 mod elsewhere;
 mod image;
 mod journal;
@@ -19,6 +20,7 @@ mod serve;
 mod shell;
 mod surroundings;
 mod wall;
+mod watched;
 mod worktree;
 mod worktree_run;
 

@@ -39,12 +39,22 @@ pub(crate) fn as_json(err: &anyhow::Error) -> serde_json::Value {
 /// What came out; with `--json` an error is printed as an object.
 pub(crate) fn or_as_json(json: bool, result: anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
     match result {
-        Err(err) if json => {
-            crate::render::line(&serde_json::json!({ "error": as_json(&err) }).to_string())?;
-            Ok(ExitCode::from(REFUSED))
-        }
+        Err(err) if json => Ok(ExitCode::from(failed(&err, true)?)),
         result => result,
     }
+}
+
+/// Prints an error, and gives the exit code for it.
+///
+/// # Errors
+/// Where an object cannot be printed.
+pub(crate) fn failed(err: &anyhow::Error, json: bool) -> std::io::Result<u8> {
+    if json {
+        crate::render::line(&serde_json::json!({ "error": as_json(err) }).to_string())?;
+    } else {
+        error(err);
+    }
+    Ok(REFUSED)
 }
 
 /// The error and its causes in one line; a cause that only repeats what was said is left out.

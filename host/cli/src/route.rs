@@ -6,14 +6,14 @@ use std::process::ExitCode;
 use anyhow::Result;
 use sandpiper::policy::{Backend, Resolved, RouteReason};
 use sandpiper::routing::{
-    self, Command, Decision, Declared, FileKind, Files, Offer, Permission, analyze, decide,
+    self, Command, Decision, Declared, FileKind, Files, Need, Offer, Permission, Verdict, analyze, decide,
 };
 use sandpiper::{Exec, Mount};
 
 use crate::arguments::{BackendChoice, RouteArguments};
 use crate::report::{self, Hinted};
 use crate::run::{self, WORKSPACE};
-use crate::{policy, render};
+use crate::{backends, policy, render};
 
 /// Where a run goes.
 #[derive(Debug)]
@@ -45,7 +45,9 @@ pub(crate) fn place(choice: Option<BackendChoice>, policy: &Resolved, asked: &As
         return Ok(Place { backend: first, decision: None });
     }
     let decision = decision(policy, asked);
-    let Some(backend) = decision.backend.as_deref().map(named) else { return Err(refusal(&decision)) };
+    let Some(backend) = decision.backend.as_deref().and_then(backends::named) else {
+        return Err(refusal(&decision));
+    };
     Ok(Place { backend, decision: Some(decision) })
 }
 
@@ -57,7 +59,7 @@ pub(crate) fn route(arguments: &RouteArguments) -> Result<ExitCode> {
 fn execute(arguments: &RouteArguments) -> Result<ExitCode> {
     let policy = policy::of_run(&arguments.sandbox, None, false)?;
     let argv = run::argv(arguments.script.as_deref(), &arguments.command, &arguments.sandbox.image)?;
-    let (env, _) = policy::variables(&policy, Backend::Wasm)?;
+    let env = policy.plain_environment();
     let exec = Exec { argv, env, cwd: arguments.sandbox.cwd.clone(), ..Exec::default() };
     let mounts = policy.mounts();
     let asked = Asked { exec: &exec, mounts: &mounts, needs: arguments.needs.as_ref(), has_git: false };
@@ -84,26 +86,42 @@ fn decision(policy: &Resolved, asked: &Asked<'_>) -> Decision {
         declared: needs.cloned().unwrap_or_default(),
     };
     let needs = analyze(&command, &MountedFiles::new(mounts), &image);
+    decide(needs, &offers(policy), &permission(policy, RouteReason::Needs))
+}
+
+/// Whether a run that begins here is watched: it may need what is not here, and may go where that is.
+pub(crate) fn is_watched(policy: &Resolved, decision: &Decision) -> bool {
+    decision.verdict == Verdict::LocalWatched
+        && permission(policy, RouteReason::Unsupported) != Permission::LocalOnly
+}
+
+/// Decides anew, with a need that the run here has told.
+pub(crate) fn again(policy: &Resolved, decision: &Decision, need: Need) -> Decision {
+    let mut needs = decision.needs.clone();
+    needs.needs.retain(|known| known.what != need.what);
+    needs.needs.insert(0, need);
+    decide(needs, &offers(policy), &permission(policy, RouteReason::Unsupported))
+}
+
+/// Where a policy lets commands go for a reason.
+fn permission(policy: &Resolved, reason: RouteReason) -> Permission {
     let permitted = policy.routing();
-    let permission = if permitted.on.contains(&RouteReason::Needs) {
+    if permitted.on.contains(&reason) {
         Permission::Named(permitted.backends.iter().map(ToString::to_string).collect())
     } else {
         Permission::LocalOnly
-    };
+    }
+}
+
+/// What the backends have, the policy's own first, in its order.
+fn offers(policy: &Resolved) -> Vec<Offer> {
     let mut offers = vec![Offer::local(Backend::Wasm.name())];
-    let order = permitted.backends.iter().chain(&[Backend::E2b, Backend::Daytona, Backend::Docker]);
-    for backend in order.filter(|backend| **backend != Backend::Wasm) {
+    for backend in policy.routing().backends.iter().chain(&backends::ALL) {
         if !offers.iter().any(|offer| offer.name == backend.name()) {
             offers.push(Offer::linux(backend.name()));
         }
     }
-    decide(needs, &offers, &permission)
-}
-
-/// The backend of a decision; it has no other names than those that were offered.
-fn named(name: &str) -> Backend {
-    let all = [Backend::Wasm, Backend::E2b, Backend::Daytona, Backend::Docker];
-    all.into_iter().find(|backend| backend.name() == name).unwrap_or(Backend::Wasm)
+    offers
 }
 
 fn refusal(decision: &Decision) -> anyhow::Error {

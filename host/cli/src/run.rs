@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use sandpiper::journal::Record;
 use sandpiper::policy::{Backend, Resolved};
+use sandpiper::routing::Decision;
 use sandpiper::wall::{Terminal, Wall};
 use sandpiper::{
     Access, BoxFuture, Clock, Engine, Exec, Exit, Image, Mount, Network, Outcome, Running, Sandbox,
@@ -15,10 +16,12 @@ use sandpiper::{
 };
 
 use crate::arguments::{BackendChoice, RunArguments, SandboxArguments, WallMode};
+use crate::carrier::{self, Carrier};
 use crate::elsewhere::{self, Journey};
 use crate::journaled::{About, Journaled};
 use crate::report::Hinted;
 use crate::route::Asked;
+use crate::watched::{Onward, Watch};
 use crate::worktree_run::Kept;
 use crate::{image, policy, render, report, route, runtime, wall};
 
@@ -35,6 +38,9 @@ const DRAIN: Duration = Duration::from_secs(2);
 const OUTPUT_LOST: &str = "the guest's output was lost";
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode> {
+    if arguments.carry {
+        return carrier::carry(arguments).map(|()| ExitCode::SUCCESS);
+    }
     let json = arguments.json;
     report::or_as_json(json, execute(arguments))
 }
@@ -43,18 +49,17 @@ fn execute(arguments: &RunArguments) -> Result<ExitCode> {
     let named = arguments.backend.and_then(BackendChoice::backend);
     let policy = policy::of_run(&arguments.sandbox, named, arguments.worktree.worktree)?;
     let argv = argv(arguments.script.as_deref(), &arguments.command, &arguments.sandbox.image)?;
-    let (env, secrets) = policy::variables(&policy, Backend::Wasm)?;
-    let exec = Exec { argv, env, cwd: arguments.sandbox.cwd.clone(), stdin: stdin(), ..Exec::default() };
+    let exec = Exec { argv, cwd: arguments.sandbox.cwd.clone(), stdin: stdin(), ..Exec::default() };
     let mut kept = Kept::begin(&arguments.worktree)?;
-    let begun = begin(arguments, (&policy, exec, secrets), kept.as_ref());
+    let begun = begin(arguments, &policy, exec, kept.as_ref());
     let json = arguments.json;
-    let (ready, journaled) = match begun {
-        Ok(Begun::Here(ready, journaled)) => (ready, journaled),
+    let (ready, mut journaled, mut watch) = match begun {
+        Ok(Begun::Here(ready, journaled, watch)) => (ready, journaled, watch),
         Ok(Begun::Elsewhere(journey)) => {
             let arrived = journey.run();
             let succeeded = arrived.as_ref().is_ok_and(|arrived| arrived.outcome.exit.success());
             let worktree = kept.as_mut().map(|kept| kept.finish(succeeded, json)).transpose()?;
-            return elsewhere::ended(&arrived?, worktree.as_ref(), json);
+            return elsewhere::ended(&arrived?, worktree.as_ref(), json).map(ExitCode::from);
         }
         Err(err) => {
             kept.map_or(Ok(()), Kept::undo)?;
@@ -63,9 +68,31 @@ fn execute(arguments: &RunArguments) -> Result<ExitCode> {
     };
     let limits = policy.limits();
     ready.run(async |running: Running, wall: &Wall| {
-        let outcome = stop_at_interrupts(running, |running| drive(running, json)).await;
+        let outcome = stop_at_interrupts(running, async |running| match &mut watch {
+            Some(watch) => watch.drive(running, json).await,
+            None => drive(running, json).await,
+        })
+        .await;
+        let onward = match (&watch, &outcome) {
+            (Some(watch), Ok(outcome)) => watch.onward(outcome),
+            _ => Onward::Over,
+        };
+        if let Onward::To(decision) = &onward {
+            journaled.note(&fallback(decision))?;
+        }
         journaled.finish(outcome.as_ref().map(|outcome| (outcome, &limits)))?;
         let outcome = outcome?;
+        if let (Onward::To(decision), Some(watch)) = (&onward, watch.take()) {
+            let carried = watch.carry(decision, json).await;
+            let succeeded = carried.as_ref().is_ok_and(|carried| carried.exit_code == 0);
+            let worktree = kept.as_mut().map(|kept| kept.finish(succeeded, json)).transpose()?;
+            let carried = carried?;
+            if json {
+                render::line(&elsewhere::with_worktree(&carried.printed, worktree.as_ref())?)?;
+            }
+            return Ok(carried.exit_code);
+        }
+        watch.map_or(Ok(()), Watch::release)?;
         if !json {
             render::end(&outcome);
         }
@@ -73,26 +100,33 @@ fn execute(arguments: &RunArguments) -> Result<ExitCode> {
         if json {
             render::line(&render::outcome_as_json(&outcome, Some(wall), worktree.as_ref())?)?;
         }
-        Ok(outcome)
+        Ok(outcome.exit.code())
     })
+}
+
+fn fallback(decision: &Decision) -> Record {
+    let to = decision.backend.clone().unwrap_or_default();
+    Record::Fallback { from: Backend::Wasm.to_string(), to, because: decision.why.clone() }
 }
 
 /// A run where it was decided that it runs.
 enum Begun<'a> {
-    Here(Ready, Journaled),
+    Here(Ready, Journaled, Option<Watch<'a>>),
     Elsewhere(Journey<'a>),
 }
 
 /// Makes ready what was asked for, where it is to run.
 fn begin<'a>(
     arguments: &RunArguments,
-    (policy, mut exec, secrets): (&'a Resolved, Exec, Vec<String>),
+    policy: &'a Resolved,
+    mut exec: Exec,
     kept: Option<&Kept>,
 ) -> Result<Begun<'a>> {
     exec.cwd = exec.cwd.or_else(|| kept.map(Kept::directory));
     exec.git = kept.and_then(Kept::git);
     let sandbox = &arguments.sandbox;
     let spec = spec(sandbox, policy, kept.map(Kept::path))?;
+    exec.env = policy.plain_environment();
     let asked = Asked {
         exec: &exec,
         mounts: &spec.mounts,
@@ -105,7 +139,8 @@ fn begin<'a>(
         let (journal, json) = (sandbox.journal, arguments.json);
         return Ok(Begun::Elsewhere(Journey {
             policy,
-            place,
+            backend: place.backend,
+            because: place.decision.map(|decision| decision.why),
             exec: Exec { git: None, ..exec },
             spec,
             journal,
@@ -113,6 +148,16 @@ fn begin<'a>(
             json,
         }));
     }
+    let watch = match place.decision.filter(|decision| route::is_watched(policy, decision)) {
+        Some(decision) => {
+            let cwd = exec.cwd.as_deref().filter(|_| sandbox.cwd.is_none());
+            let carrier = Carrier::start(kept.map(Kept::path), cwd)?;
+            Watch::begin(policy, decision, carrier, &mut exec)?
+        }
+        None => None,
+    };
+    let (env, secrets) = policy::variables(policy, Backend::Wasm)?;
+    exec.env = env;
     let (ready, journaled) =
         Ready::new(&spec, exec, sandbox.wall, Terminal::LeftAlone, |exec, reference| {
             let about = About {
@@ -126,7 +171,7 @@ fn begin<'a>(
             journaled.note(&Record::SandboxCreated { sandbox: reference })?;
             Ok(journaled)
         })?;
-    Ok(Begun::Here(ready, journaled))
+    Ok(Begun::Here(ready, journaled, watch))
 }
 
 /// A sandbox and a command that is to run in it, with the wall up around this process.
@@ -159,14 +204,14 @@ impl Ready {
         Ok((Self { runtime, sandbox, exec, wall }, given))
     }
 
-    /// Runs the command by `drive`; its exit code is that of this process.
-    pub(crate) fn run(self, drive: impl AsyncFnOnce(Running, &Wall) -> Result<Outcome>) -> Result<ExitCode> {
+    /// Runs the command by `drive`, which gives the exit code of this process.
+    pub(crate) fn run(self, drive: impl AsyncFnOnce(Running, &Wall) -> Result<u8>) -> Result<ExitCode> {
         let Self { runtime, sandbox, exec, wall } = self;
         let code = runtime.block_on(async {
             let running = sandbox.spawn(exec).await?;
-            let outcome = drive(running, &wall).await?;
+            let code = drive(running, &wall).await?;
             sandbox.close().await?;
-            Ok(ExitCode::from(outcome.exit.code()))
+            Ok(ExitCode::from(code))
         });
         // A read of standard input that nobody waits for any more must not keep the process.
         runtime.shutdown_background();
@@ -185,9 +230,9 @@ fn prepare(engine: &Engine, spec: &Spec, exec: &Exec) -> Result<Box<dyn Sandbox>
 }
 
 /// Ends the command at Ctrl-C.
-pub(crate) async fn stop_at_interrupts<F: Future<Output = Result<Outcome>>>(
+pub(crate) async fn stop_at_interrupts(
     running: Running,
-    drive: impl FnOnce(Running) -> F,
+    drive: impl AsyncFnOnce(Running) -> Result<Outcome>,
 ) -> Result<Outcome> {
     let control = running.control().clone();
     let interrupt = async {

@@ -46,7 +46,8 @@ async fn carry_out(arguments: SandboxCommandArguments) -> Result<ExitCode> {
                 ..Exec::default()
             };
             let running = sandbox.spawn(exec).await?;
-            let outcome = run::stop_at_interrupts(running, |running| run::drive(running, json)).await;
+            let outcome =
+                run::stop_at_interrupts(running, async |running| run::drive(running, json).await).await;
             // It lives on whatever became of the command, unless its life ended meanwhile.
             match sandbox.detach() {
                 Err(Error::Gone { .. }) => {}

@@ -86,7 +86,7 @@ pub(crate) fn shell(arguments: &ShellArguments) -> Result<ExitCode> {
         journaled.finish(outcome.as_ref().map(|outcome| (outcome, &spec.limits)))?;
         let outcome = outcome?;
         render::end(&outcome);
-        Ok(outcome)
+        Ok(outcome.exit.code())
     })
 }
 

@@ -49,7 +49,7 @@ impl Choice for Backend {
 pub enum RouteReason {
     /// Known before it starts: the run asks for what the backend's capabilities lack, such as network.
     Needs,
-    /// Known once the program was looked at: the backend cannot run it.
+    /// Known while it runs: it asks for what the backend has not, and begins anew.
     Unsupported,
 }
 

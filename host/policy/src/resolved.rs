@@ -163,6 +163,17 @@ impl Resolved {
         self.settings.mounts.iter().map(mount).collect()
     }
 
+    /// The variables of a guest that are no secrets, wherever it runs: what may be looked at to decide where.
+    pub fn plain_environment(&self) -> Vec<(String, String)> {
+        let mut variables = Vec::new();
+        for (name, setting) in &self.settings.environment {
+            if let Variable::Text(text) = &setting.value {
+                variables.push((name.as_text().to_owned(), text.clone()));
+            }
+        }
+        variables
+    }
+
     /// The variables of a guest of that backend, with secrets looked up now; `environment` gives the host's
     /// variables.
     ///

@@ -155,7 +155,7 @@ tables! {
     routing: RoutingSettings {
         /// The backends that may run anything, the first one first.
         backends: Vec<Backend> = vec![Backend::Wasm],
-        /// Why a run may go to the next backend: what it needs is not there, or its program is unsupported.
+        /// Why a run may go to the next backend: what it needs is not there, or it has met what is not there while it ran.
         on: Vec<RouteReason> = Vec::new(),
         /// Whether the person is asked before a run leaves the machine; where nobody can be, it stays.
         ask: bool = true,

@@ -1,0 +1,221 @@
+//! Another process of this program that takes a run elsewhere when it meets what is not here.
+//!
+//! The process that runs the guest is locked in: it reaches no network, and makes no workspace what it was. So this one
+//! is started before, and keeps the workspace as it is then. It is told where to go by a line on its standard input,
+//! after which comes the command's own input; or by nothing, and it ends. On its standard output are a line that it is
+//! ready, what the command prints, and how it ended.
+
+use std::io::{BufRead, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+use anyhow::{Context, Result, bail};
+use sandpiper::policy::Resolved;
+use sandpiper::transfer::{self, Changes, Keep, PackLimits, Packed};
+use sandpiper::{Exec, Spec};
+use serde::{Deserialize, Serialize};
+
+use crate::arguments::RunArguments;
+use crate::elsewhere::{self, Journey, Workspace};
+use crate::{backends, policy, render, report, run, surroundings};
+
+/// The most that is kept of a workspace in memory while a command runs.
+const KEPT: PackLimits = PackLimits { max_bytes: 512 << 20, max_files: 200_000 };
+
+/// The last bytes of all, before the exit code: without them the process did not come to its end.
+const END: &[u8] = b"\0end";
+
+/// What the process says first.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Readiness {
+    Ready,
+    /// The run cannot go elsewhere, and why.
+    Unable(String),
+}
+
+/// Where the run goes.
+#[derive(Debug, Deserialize, Serialize)]
+struct Order {
+    backend: String,
+    because: String,
+}
+
+/// The process, as the one that started it has it.
+#[derive(Debug)]
+pub(crate) struct Carrier {
+    _child: Child,
+    stdin: ChildStdin,
+    stdout: ChildStdout,
+}
+
+/// How a run elsewhere ended.
+#[derive(Debug)]
+pub(crate) struct Carried {
+    pub(crate) exit_code: u8,
+    /// What it printed, where that was kept.
+    pub(crate) printed: Vec<u8>,
+}
+
+impl Carrier {
+    /// Starts the process for this command line. A worktree is the workspace instead of what the policy says, and
+    /// `cwd` is added to the command line.
+    pub(crate) fn start(worktree: Option<&Path>, cwd: Option<&str>) -> Result<Self> {
+        // The first two are this program and `run`.
+        let own = std::env::args_os().skip(2);
+        let mut command = std::process::Command::new(surroundings::program()?);
+        command.args(["run", "--carry"]);
+        if let Some(worktree) = worktree {
+            command.arg("--carry-worktree").arg(worktree);
+        }
+        if let Some(cwd) = cwd {
+            command.args(["--cwd", cwd]);
+        }
+        let mut child = command
+            .args(own)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start another process of this program")?;
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            bail!("another process of this program has no pipes");
+        };
+        Ok(Self { _child: child, stdin, stdout })
+    }
+
+    /// Waits until the workspace is kept; why that cannot be, where it cannot.
+    pub(crate) fn wait(&mut self) -> Result<Result<(), String>> {
+        let mut line = Vec::new();
+        // No further than the line: what follows is the command's.
+        for byte in self.stdout.by_ref().bytes() {
+            match byte.context("cannot hear another process of this program")? {
+                b'\n' => break,
+                byte => line.push(byte),
+            }
+        }
+        Ok(match serde_json::from_slice(&line).context("another process of this program has ended")? {
+            Readiness::Ready => Ok(()),
+            Readiness::Unable(reason) => Err(reason),
+        })
+    }
+
+    /// Sends the run elsewhere; what it is fed goes into the one, and what it prints comes out of the other.
+    pub(crate) fn go(self, backend: &str, because: &str) -> Result<(ChildStdin, Printed)> {
+        let Self { _child: child, mut stdin, stdout } = self;
+        let order = Order { backend: backend.to_owned(), because: because.to_owned() };
+        writeln!(stdin, "{}", serde_json::to_string(&order)?)
+            .and_then(|()| stdin.flush())
+            .context("another process of this program has ended")?;
+        Ok((stdin, Printed { _child: child, stdout }))
+    }
+}
+
+/// What the command prints elsewhere.
+#[derive(Debug)]
+pub(crate) struct Printed {
+    _child: Child,
+    stdout: ChildStdout,
+}
+
+impl Printed {
+    /// Takes all of it to the end, and prints it or keeps it.
+    pub(crate) fn take(mut self, keep: bool) -> Result<Carried> {
+        let mut pending = Vec::new();
+        let mut chunk = vec![0; 64 << 10];
+        loop {
+            let read = self.stdout.read(&mut chunk).context("cannot hear another process of this program")?;
+            pending.extend_from_slice(chunk.get(..read).unwrap_or_default());
+            if read == 0 {
+                break;
+            }
+            if !keep && let Some(sure) = pending.len().checked_sub(END.len() + 1) {
+                render::bytes(pending.get(..sure).unwrap_or_default())?;
+                pending.drain(..sure);
+            }
+        }
+        let Some(exit_code) = pending.pop().filter(|_| pending.ends_with(END)) else {
+            bail!("the process that took the run elsewhere did not come to its end");
+        };
+        pending.truncate(pending.len() - END.len());
+        Ok(Carried { exit_code, printed: pending })
+    }
+}
+
+/// What the process does.
+///
+/// # Errors
+/// Where it cannot speak to the one that started it; errors of the run are printed as those of any other.
+pub(crate) fn carry(arguments: &RunArguments) -> Result<()> {
+    let policy = policy::of_run(&arguments.sandbox, None, arguments.worktree.worktree)?;
+    let spec = run::spec(&arguments.sandbox, &policy, arguments.carry_worktree.as_deref())?;
+    let kept = keep(&spec);
+    let readiness = match &kept {
+        Ok(_) => Readiness::Ready,
+        Err(err) => Readiness::Unable(report::text(err)),
+    };
+    render::line(&serde_json::to_string(&readiness)?)?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).context("cannot read where the run goes")?;
+    if line.is_empty() {
+        return Ok(());
+    }
+    let order = serde_json::from_str(&line).context("cannot read where the run goes");
+    let done = order.and_then(|order| go(arguments, &policy, spec, kept?, order));
+    let code = match done {
+        Ok(code) => code,
+        Err(err) => report::failed(&err, arguments.json)?,
+    };
+    render::bytes(END)?;
+    Ok(render::bytes(&[code])?)
+}
+
+/// The workspace as it is now; none where the run has none.
+fn keep(spec: &Spec) -> Result<Option<(PathBuf, Packed)>> {
+    let Some(Workspace { directory, .. }) = elsewhere::workspace(spec)? else { return Ok(None) };
+    let packed = pack(&directory).context("the workspace cannot be kept as it is")?;
+    Ok(Some((directory, packed)))
+}
+
+fn pack(directory: &Path) -> Result<Packed> {
+    Ok(transfer::pack(directory, &mut |_, _, _| Keep::Pack, KEPT)?)
+}
+
+fn go(
+    arguments: &RunArguments,
+    policy: &Resolved,
+    spec: Spec,
+    kept: Option<(PathBuf, Packed)>,
+    order: Order,
+) -> Result<u8> {
+    if let Some((directory, start)) = kept {
+        restore(&directory, &start).with_context(|| {
+            format!("{} cannot be made what it was before the run here", directory.display())
+        })?;
+    }
+    let journey = Journey {
+        policy,
+        backend: backends::named(&order.backend).context("there is no such backend")?,
+        because: Some(order.because),
+        exec: Exec {
+            argv: run::argv(arguments.script.as_deref(), &arguments.command, &spec.image)?,
+            cwd: arguments.sandbox.cwd.clone(),
+            stdin: run::stdin(),
+            ..Exec::default()
+        },
+        spec,
+        journal: arguments.sandbox.journal,
+        task: arguments.worktree.worktree.then(|| arguments.worktree.task.clone()),
+        json: arguments.json,
+    };
+    elsewhere::ended(&journey.run()?, None, arguments.json)
+}
+
+/// Makes a directory what it was.
+fn restore(directory: &Path, start: &Packed) -> Result<()> {
+    let now = pack(directory)?;
+    let changes = Changes::between(&now.manifest, &start.archive, KEPT)?;
+    if !changes.is_empty() {
+        changes.apply(directory, &now.manifest)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,204 @@
+//! A run that goes elsewhere when it meets what is not here: it is watched, and what it read and printed is kept, so that
+//! it begins anew there as if it had never begun here.
+
+use std::io::{IsTerminal, Write};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use anyhow::Result;
+use sandpiper::policy::{Backend, Resolved};
+use sandpiper::routing::{Decision, need_of_run};
+use sandpiper::{BoxError, Event, Exec, Git, GitCommand, GitRunning, Outcome, Running, Stdin, Stream};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+
+use crate::carrier::{Carried, Carrier};
+use crate::{render, route, run};
+
+/// The most of its input that is kept: a run that reads more stays here.
+const MAX_INPUT_BYTES: usize = 64 << 20;
+
+/// What watches a run.
+pub(crate) struct Watch<'a> {
+    policy: &'a Resolved,
+    decision: Decision,
+    carrier: Carrier,
+    input: Input,
+    git_was_used: Arc<AtomicBool>,
+    held: Vec<Event>,
+}
+
+/// What becomes of a run that has ended.
+pub(crate) enum Onward {
+    /// It is over.
+    Over,
+    /// It goes elsewhere.
+    To(Decision),
+}
+
+impl<'a> Watch<'a> {
+    /// Watches a command that is to run here; none where it could not go on elsewhere, which is said.
+    pub(crate) fn begin(
+        policy: &'a Resolved,
+        decision: Decision,
+        mut carrier: Carrier,
+        exec: &mut Exec,
+    ) -> Result<Option<Self>> {
+        if let Err(reason) = carrier.wait()? {
+            render::note(&format!("this run stays here whatever it meets: {reason}"));
+            return Ok(None);
+        }
+        let input = Input::default();
+        exec.stdin = match exec.stdin {
+            Stdin::Terminal(_) => Stdin::Terminal(Box::new(input.clone())),
+            _ => Stdin::Stream(Box::new(input.clone())),
+        };
+        let git_was_used = Arc::new(AtomicBool::new(false));
+        exec.git = exec
+            .git
+            .take()
+            .map(|git| Arc::new(WatchedGit { git, was_used: Arc::clone(&git_was_used) }) as Arc<dyn Git>);
+        exec.stop_at_unsupported = true;
+        Ok(Some(Self { policy, decision, carrier, input, git_was_used, held: Vec::new() }))
+    }
+
+    /// Runs the command to its end. A person sees what it prints as it comes; from whoever else reads it, it is held
+    /// back until it is known to be all there is.
+    pub(crate) async fn drive(&mut self, running: Running, keep: bool) -> Result<Outcome> {
+        if keep || std::io::stdout().is_terminal() {
+            return run::drive(running, keep).await;
+        }
+        let (mut events, done, _control) = running.split();
+        let hold = async {
+            while let Some(event) = events.recv().await {
+                self.held.push(event);
+            }
+        };
+        let (outcome, ()) = tokio::join!(done, hold);
+        Ok(outcome?)
+    }
+
+    /// Whether it goes elsewhere now.
+    pub(crate) fn onward(&self, outcome: &Outcome) -> Onward {
+        let Some(need) = need_of_run(&outcome.exit, &outcome.denials) else { return Onward::Over };
+        let decision = route::again(self.policy, &self.decision, need);
+        let Some(backend) = decision.backend.as_deref().filter(|name| *name != Backend::Wasm.name()) else {
+            return Onward::Over;
+        };
+        let reason = match () {
+            () if self.git_was_used.load(Ordering::Relaxed) => "it has used git, whose repository is here",
+            () if self.input.is_cut() => "it has read more input than is kept",
+            () => return Onward::To(decision),
+        };
+        render::note(&format!("it does not go to {backend}: {reason}"));
+        Onward::Over
+    }
+
+    /// Prints what was held back.
+    ///
+    /// # Errors
+    /// Where it cannot be written, unless its reader is gone.
+    pub(crate) fn release(self) -> std::io::Result<()> {
+        for event in self.held {
+            let Event::Output { stream, bytes } = event else { continue };
+            let written = match stream {
+                Stream::Stdout => render::bytes(&bytes),
+                Stream::Stderr => std::io::stderr().write_all(&bytes),
+            };
+            match written {
+                Err(err) if err.kind() == std::io::ErrorKind::BrokenPipe => {}
+                written => written?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the run done elsewhere, from its beginning, with the same input.
+    pub(crate) async fn carry(self, decision: &Decision, keep: bool) -> Result<Carried> {
+        let Self { carrier, mut input, .. } = self;
+        let (mut feed, printed) =
+            carrier.go(decision.backend.as_deref().unwrap_or_default(), &decision.why)?;
+        let printed = tokio::task::spawn_blocking(move || printed.take(keep));
+        let feeding = async move {
+            let mut chunk = input.replay();
+            loop {
+                // Nobody reads it any more when the command has ended.
+                let fed = tokio::task::spawn_blocking(move || {
+                    let fed = feed.write_all(&chunk).and_then(|()| feed.flush());
+                    fed.map(|()| (feed, chunk))
+                });
+                let Ok(Ok(fed)) = fed.await else { break };
+                (feed, chunk) = fed;
+                chunk.resize(64 << 10, 0);
+                match input.read(&mut chunk).await {
+                    Ok(read) if read > 0 => chunk.truncate(read),
+                    _ => break,
+                }
+            }
+        };
+        let feeding = tokio::spawn(feeding);
+        let carried = printed.await;
+        feeding.abort();
+        carried?
+    }
+}
+
+/// Standard input, of which what was read is kept.
+#[derive(Clone)]
+struct Input(Arc<Mutex<Kept>>);
+
+struct Kept {
+    from: tokio::io::Stdin,
+    /// None once there was too much of it.
+    read: Option<Vec<u8>>,
+}
+
+impl Default for Input {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(Kept { from: tokio::io::stdin(), read: Some(Vec::new()) })))
+    }
+}
+
+impl Input {
+    fn is_cut(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).read.is_none()
+    }
+
+    /// What was read; from now on nothing is kept.
+    fn replay(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).read.take().unwrap_or_default()
+    }
+}
+
+impl AsyncRead for Input {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut kept.from).poll_read(context, buffer);
+        let new = buffer.filled().get(before..).unwrap_or_default();
+        match &mut kept.read {
+            Some(read) if read.len() + new.len() <= MAX_INPUT_BYTES => read.extend_from_slice(new),
+            read => *read = None,
+        }
+        polled
+    }
+}
+
+/// Git for a guest, with a note of whether it was asked for anything.
+#[derive(Debug)]
+struct WatchedGit {
+    git: Arc<dyn Git>,
+    was_used: Arc<AtomicBool>,
+}
+
+impl Git for WatchedGit {
+    fn start(&self, command: GitCommand) -> Result<Box<dyn GitRunning>, BoxError> {
+        self.was_used.store(true, Ordering::Relaxed);
+        self.git.start(command)
+    }
+}
