@@ -26,10 +26,15 @@ static PyObject *unsupported(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+void sandpiper_tell_unsupported(const char *feature, const char *detail)
+{
+    host_unsupported(feature, strlen(feature), detail, strlen(detail));
+}
+
 PyObject *sandpiper_refuse(PyObject *exception, int number, const char *feature, const char *subject,
                            const char *advice)
 {
-    host_unsupported(feature, strlen(feature), subject, strlen(subject));
+    sandpiper_tell_unsupported(feature, subject);
     PyObject *message = advice == NULL
         ? PyUnicode_FromFormat("%s: %s", subject, WAY_OUT)
         : PyUnicode_FromFormat("%s: %s; %s, or %s", subject, NOT_HERE, advice, ELSEWHERE);

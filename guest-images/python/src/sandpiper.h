@@ -19,6 +19,8 @@ extern int sandpiper_has_memory_error;
 
 /* The builtin module `_sandpiper` (refusals.c). */
 PyObject *PyInit__sandpiper(void);
+/* Tells the host of what the sandbox cannot do (refusals.c). */
+void sandpiper_tell_unsupported(const char *feature, const char *detail);
 /* Tells the host of what the sandbox cannot do, and raises the exception: NULL (refusals.c). `advice` may be
  * NULL. */
 PyObject *sandpiper_refuse(PyObject *exception, int number, const char *feature, const char *subject,

@@ -197,10 +197,25 @@ static int finish(void)
     return status;
 }
 
+/* Tells the host of the package without which the program ended. */
+static void tell_absent_package(PyObject *last)
+{
+    PyObject *name = PyObject_GetAttrString(last, "name");
+    const char *text = name != NULL && PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : NULL;
+    if (text != NULL) {
+        sandpiper_tell_unsupported("package", text);
+    }
+    PyErr_Clear();
+    Py_XDECREF(name);
+}
+
 int __wrap_Py_FinalizeEx(void)
 {
     PyObject *last = PySys_GetObject("last_exc");
     sandpiper_has_memory_error = last != NULL && PyErr_GivenExceptionMatches(last, PyExc_MemoryError);
+    if (last != NULL && PyErr_GivenExceptionMatches(last, PyExc_ModuleNotFoundError)) {
+        tell_absent_package(last);
+    }
     return sandpiper_is_warm ? finish() : __real_Py_FinalizeEx();
 }
 

@@ -46,6 +46,7 @@ fn of_denial(denial: &Denial) -> Option<What> {
         "sockets" if subject.contains("server") => What::Port,
         "sockets" => What::Network { host: None },
         "module" => What::PythonModule { name: module(), why: ModuleLack::NotInImage },
+        "package" => What::PythonModule { name: module(), why: ModuleLack::NotInstalled },
         "native-extension" => What::PythonModule { name: module(), why: ModuleLack::NativeCode },
         "command" | "program" => programs::absent(subject),
         _ => return None,

@@ -98,6 +98,7 @@ impl Shell {
         let Some(path) = self.find_program(&arguments[0]) else {
             if !self.functions.contains_key(b"command_not_found_handle".as_slice()) {
                 self.complain(&[arguments[0].as_slice(), b": command not found"].concat());
+                system::tell_absent(&arguments[0]);
                 if system::SANDBOX
                     && let Some(why) = why_absent(&arguments[0])
                 {

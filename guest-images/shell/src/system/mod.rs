@@ -14,7 +14,8 @@ use wasi as face;
 pub use face::{
     act, change_directory, close, directory, directory_names, dup, dup_to, errno, exit, fork, group, home,
     host_name, id, is_open, is_terminal, kill, link_metadata, may, metadata, mode_of_new, open, parent, pipe,
-    processor_times, program, read, readable, remove, run, seek_back, spawn, take_signals, user, wait, write,
+    processor_times, program, read, readable, remove, run, seek_back, spawn, take_signals, tell_absent, user,
+    wait, write,
 };
 
 use crate::syntax::ast::Bytes;

@@ -2,11 +2,13 @@
 //!
 //! Paths are resolved here, against a working directory that is kept here, because WASI has none.
 
+mod diagnostics;
 mod imports;
 
 use std::sync::Mutex;
 use std::time::Duration;
 
+pub use diagnostics::tell_absent;
 use imports::{Answer, Buffer, DescriptorStatus, Event, FileStatus, Slice, Subscription};
 
 use super::{Access, Action, Ended, Errno, FileKind, Mapping, Metadata, Open, Program, Result};
