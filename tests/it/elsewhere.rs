@@ -70,9 +70,15 @@ impl Project {
     }
 
     fn sandpiper(&self, arguments: &[&str]) -> Output {
+        self.sandpiper_in("", arguments)
+    }
+
+    fn sandpiper_in(&self, directory: &str, arguments: &[&str]) -> Output {
         use std::io::Write;
 
         let mut child = command(self.folder.path())
+            .current_dir(self.folder.path().join(directory))
+            .env("HIDDEN", "swordfish")
             .env("SANDPIPER_JOURNAL", self.folder.path().join("journal"))
             .env("E2B_SANDBOX_URL", &self.served.address)
             .env("E2B_API_KEY", "key-of-tests")
@@ -196,4 +202,108 @@ fn a_run_that_meets_what_is_not_here_begins_anew_where_it_is() {
         let shown = project.sandpiper(&["journal", "show", run["run"].as_str().unwrap(), "--json"]).stdout();
         assert!(shown.contains(r#""kind":"fallback""#) && shown.contains(r#""kind":"run-ended""#), "{shown}");
     }
+}
+
+#[test]
+fn a_report_of_a_run_that_moved_is_that_of_the_run_elsewhere() {
+    let project = Project::new(WATCHED);
+    let run = project.sandpiper(&[&["run", "--json"], &MEET[1..]].concat());
+    let report: serde_json::Value = serde_json::from_str(&run.stdout()).unwrap();
+    assert_eq!(report["stdout"]["text"], "begun with input\n4.0\n", "{report}");
+    assert_eq!(
+        (&report["exit_code"], &report["workspace"]["applied"]),
+        (&0.into(), &true.into()),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_run_in_a_worktree_moves_with_it() {
+    let project = Project::new(WATCHED);
+    let git = |arguments: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        let git = git.current_dir(project.path("")).args(["-c", "user.name=a", "-c", "user.email=a@b.c"]);
+        assert!(git.args(arguments).stdout(std::process::Stdio::null()).status().unwrap().success());
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "--message", "begin"]);
+    let run = project.sandpiper_in(
+        "project",
+        &[
+            "run",
+            "--policy",
+            "../policy.toml",
+            "--worktree",
+            "--task",
+            "t",
+            "--run-id",
+            "1",
+            "--json",
+            "--",
+            "python3",
+            "meets.py",
+            "9",
+        ],
+    );
+    let report: serde_json::Value = serde_json::from_str(&run.stdout()).unwrap();
+    assert_eq!(report["stdout"]["text"], "begun with input\n3.0\n", "{report} {}", run.stderr());
+    assert_eq!(report["worktree"]["files"], 2, "{report}");
+    let worktree = Path::new(report["worktree"]["path"].as_str().unwrap());
+    assert_eq!(std::fs::read(worktree.join("data/log.txt")).unwrap(), b"begun\n/packages\n");
+    assert_eq!(project.read("data/log.txt"), b"begun\n");
+    // What git did here cannot be done there again.
+    let run = project.sandpiper_in(
+        "project",
+        &[
+            "run",
+            "--policy",
+            "../policy.toml",
+            "--worktree",
+            "--task",
+            "t",
+            "--run-id",
+            "2",
+            "-c",
+            "git add -A; python3 meets.py 9",
+        ],
+    );
+    assert_ne!(run.status.code(), Some(0));
+    assert!(run.stderr().contains("does not go to e2b: it has used git"), "{}", run.stderr());
+}
+
+#[test]
+fn a_run_that_may_not_move_fails_here_with_the_line_that_would_let_it() {
+    let project = Project::new(ALLOWED);
+    let run = project.sandpiper(&MEET);
+    assert_eq!((run.status.code(), run.stdout().as_str()), (Some(1), "begun with input\n"));
+    assert!(run.stderr().contains("on = [\"needs\", \"unsupported\"]"), "{}", run.stderr());
+    assert_eq!(project.read("data/log.txt"), b"begun\nhere\n");
+}
+
+#[test]
+fn commands_and_packages_that_only_the_run_names_move_it() {
+    for (script, printed) in [
+        ("name=qui; python3 -c \"import ${name}ck; print(${name}ck.root(4))\"", "2.0\n"),
+        ("$(printf nod)e --version || echo none there", "none there\n"),
+    ] {
+        let project = Project::new(WATCHED);
+        std::fs::remove_file(project.path("quick.cpython-313-x86_64-linux-gnu.so")).unwrap();
+        let run = project.sandpiper(&["run", "--policy", "policy.toml", "-c", script]);
+        assert!(run.stderr().contains("runs on e2b"), "{script}: {}", run.stderr());
+        assert_eq!(run.stdout(), printed, "{script}: {}", run.stderr());
+    }
+}
+
+#[test]
+fn a_secret_goes_to_the_backend_that_it_is_for_wherever_that_was_decided() {
+    let project = Project::new(&format!(
+        "{ALLOWED}[environment]\nTOKEN = {{ env = \"HIDDEN\", backends = [\"e2b\"] }}\n"
+    ));
+    let script = "import numpy, os\nprint(len(os.environ['TOKEN']))";
+    let run = project.sandpiper(&["run", "--policy", "policy.toml", "--", "python3", "-c", script]);
+    assert_eq!((run.status.code(), run.stdout().as_str()), (Some(0), "9\n"), "{}", run.stderr());
+    let run = project.sandpiper(&["run", "--policy", "policy.toml", "--", "python3", "-c", "print(1)"]);
+    assert_eq!((run.status.code(), run.stdout().as_str()), (Some(125), ""));
+    assert!(run.stderr().contains("TOKEN"), "{}", run.stderr());
 }

@@ -63,7 +63,13 @@ impl Screen {
 /// Whether both streams go to a terminal.
 pub(crate) fn is_to_terminal() -> bool {
     use std::io::IsTerminal;
-    std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
+    is_output_to_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Whether what a command prints goes to a terminal.
+pub(crate) fn is_output_to_terminal() -> bool {
+    use std::io::IsTerminal;
+    std::io::stdout().is_terminal()
 }
 
 /// Clears the line of the terminal on which the cursor is.
@@ -174,6 +180,24 @@ pub(crate) fn bytes(bytes: &[u8]) -> std::io::Result<()> {
     let mut stdout = std::io::stdout();
     stdout.write_all(bytes)?;
     stdout.flush()
+}
+
+/// Prints output that was kept; nothing more to a stream whose reader has gone.
+///
+/// # Errors
+/// A failure that is not a reader gone.
+pub(crate) fn replay(events: &[Event]) -> std::io::Result<()> {
+    use std::io::Write;
+    for event in events {
+        let Event::Output { stream, bytes: output } = event else { continue };
+        let written = match stream {
+            Stream::Stdout => bytes(output),
+            Stream::Stderr => std::io::stderr().write_all(output),
+        };
+        written
+            .or_else(|err| if err.kind() == std::io::ErrorKind::BrokenPipe { Ok(()) } else { Err(err) })?;
+    }
+    Ok(())
 }
 
 /// Says on stderr how a guest ended that did not end by itself.

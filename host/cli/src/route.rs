@@ -7,8 +7,9 @@ use anyhow::Result;
 use sandpiper::policy::{Backend, Resolved, RouteReason};
 use sandpiper::routing::{
     self, Command, Decision, Declared, FileKind, Files, Need, Offer, Permission, Verdict, analyze, decide,
+    need_of_run,
 };
-use sandpiper::{Exec, Mount};
+use sandpiper::{Exec, Mount, Outcome};
 
 use crate::arguments::{BackendChoice, RouteArguments};
 use crate::report::{self, Hinted};
@@ -101,6 +102,23 @@ pub(crate) fn again(policy: &Resolved, decision: &Decision, need: Need) -> Decis
     needs.needs.retain(|known| known.what != need.what);
     needs.needs.insert(0, need);
     decide(needs, &offers(policy), &permission(policy, RouteReason::Unsupported))
+}
+
+/// What to say of a run that has failed here for want of what another backend has, and could not go there.
+pub(crate) fn advice(policy: &Resolved, outcome: &Outcome) -> Option<String> {
+    let need = need_of_run(&outcome.exit, &outcome.denials)?;
+    let offer =
+        offers(policy).into_iter().find(|offer| offer.name != Backend::Wasm.name() && offer.has(&need))?;
+    let mut backends: Vec<&str> = policy.routing().backends.iter().map(|backend| backend.name()).collect();
+    if !backends.contains(&offer.name.as_str()) {
+        backends.push(&offer.name);
+    }
+    Some(format!(
+        "it needs {}, which {} has; to let a run that meets that begin anew there, write into sandpiper.toml:\n    \
+         [routing]\n    backends = {backends:?}\n    on = [\"needs\", \"unsupported\"]",
+        need.what.phrase(),
+        offer.name
+    ))
 }
 
 /// Where a policy lets commands go for a reason.

@@ -53,8 +53,8 @@ fn execute(arguments: &RunArguments) -> Result<ExitCode> {
     let mut kept = Kept::begin(&arguments.worktree)?;
     let begun = begin(arguments, &policy, exec, kept.as_ref());
     let json = arguments.json;
-    let (ready, mut journaled, mut watch) = match begun {
-        Ok(Begun::Here(ready, journaled, watch)) => (ready, journaled, watch),
+    let Here { ready, mut journaled, mut watch, is_advised } = match begun {
+        Ok(Begun::Here(here)) => here,
         Ok(Begun::Elsewhere(journey)) => {
             let arrived = journey.run();
             let succeeded = arrived.as_ref().is_ok_and(|arrived| arrived.outcome.exit.success());
@@ -80,6 +80,9 @@ fn execute(arguments: &RunArguments) -> Result<ExitCode> {
         if let Onward::To(decision) = &onward {
             journaled.note(&fallback(decision))?;
         }
+        if let (Some(kept), Onward::Over) = (&mut kept, &onward) {
+            note_changes(kept, &mut journaled)?;
+        }
         journaled.finish(outcome.as_ref().map(|outcome| (outcome, &limits)))?;
         let outcome = outcome?;
         if let (Onward::To(decision), Some(watch)) = (&onward, watch.take()) {
@@ -95,6 +98,9 @@ fn execute(arguments: &RunArguments) -> Result<ExitCode> {
         watch.map_or(Ok(()), Watch::release)?;
         if !json {
             render::end(&outcome);
+            if let Some(advice) = route::advice(&policy, &outcome).filter(|_| is_advised) {
+                render::note(&advice);
+            }
         }
         let worktree = kept.as_mut().map(|kept| kept.finish(outcome.exit.success(), json)).transpose()?;
         if json {
@@ -104,6 +110,20 @@ fn execute(arguments: &RunArguments) -> Result<ExitCode> {
     })
 }
 
+/// Writes down what a run has changed, before anybody else sees it.
+fn note_changes(kept: &mut Kept, journaled: &mut Journaled) -> Result<()> {
+    match kept.changes() {
+        Ok(changes) => journaled.note_all(&changes),
+        Err(err) => {
+            render::note(&format!(
+                "the journal does not say what the run has changed: {}",
+                report::text(&err)
+            ));
+            Ok(())
+        }
+    }
+}
+
 fn fallback(decision: &Decision) -> Record {
     let to = decision.backend.clone().unwrap_or_default();
     Record::Fallback { from: Backend::Wasm.to_string(), to, because: decision.why.clone() }
@@ -111,8 +131,17 @@ fn fallback(decision: &Decision) -> Record {
 
 /// A run where it was decided that it runs.
 enum Begun<'a> {
-    Here(Ready, Journaled, Option<Watch<'a>>),
+    Here(Here<'a>),
     Elsewhere(Journey<'a>),
+}
+
+/// A run that begins here.
+struct Here<'a> {
+    ready: Ready,
+    journaled: Journaled,
+    watch: Option<Watch<'a>>,
+    /// Whether it is said which backend has what it failed for: the person did not say that it is to be here.
+    is_advised: bool,
 }
 
 /// Makes ready what was asked for, where it is to run.
@@ -148,13 +177,14 @@ fn begin<'a>(
             json,
         }));
     }
-    let watch = match place.decision.filter(|decision| route::is_watched(policy, decision)) {
-        Some(decision) => {
+    let is_free = place.decision.is_some();
+    let watch = match place.decision {
+        Some(decision) if route::is_watched(policy, &decision) => {
             let cwd = exec.cwd.as_deref().filter(|_| sandbox.cwd.is_none());
             let carrier = Carrier::start(kept.map(Kept::path), cwd)?;
             Watch::begin(policy, decision, carrier, &mut exec)?
         }
-        None => None,
+        _ => None,
     };
     let (env, secrets) = policy::variables(policy, Backend::Wasm)?;
     exec.env = env;
@@ -171,7 +201,8 @@ fn begin<'a>(
             journaled.note(&Record::SandboxCreated { sandbox: reference })?;
             Ok(journaled)
         })?;
-    Ok(Begun::Here(ready, journaled, watch))
+    let is_advised = is_free && watch.is_none();
+    Ok(Begun::Here(Here { ready, journaled, watch, is_advised }))
 }
 
 /// A sandbox and a command that is to run in it, with the wall up around this process.

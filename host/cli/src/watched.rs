@@ -1,7 +1,7 @@
 //! A run that goes elsewhere when it meets what is not here: it is watched, and what it read and printed is kept, so that
 //! it begins anew there as if it had never begun here.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use anyhow::Result;
 use sandpiper::policy::{Backend, Resolved};
 use sandpiper::routing::{Decision, need_of_run};
-use sandpiper::{BoxError, Event, Exec, Git, GitCommand, GitRunning, Outcome, Running, Stdin, Stream};
+use sandpiper::{BoxError, Event, Exec, Git, GitCommand, GitRunning, Outcome, Running, Stdin};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use crate::carrier::{Carried, Carrier};
@@ -66,7 +66,7 @@ impl<'a> Watch<'a> {
     /// Runs the command to its end. A person sees what it prints as it comes; from whoever else reads it, it is held
     /// back until it is known to be all there is.
     pub(crate) async fn drive(&mut self, running: Running, keep: bool) -> Result<Outcome> {
-        if keep || std::io::stdout().is_terminal() {
+        if keep || render::is_output_to_terminal() {
             return run::drive(running, keep).await;
         }
         let (mut events, done, _control) = running.split();
@@ -100,18 +100,7 @@ impl<'a> Watch<'a> {
     /// # Errors
     /// Where it cannot be written, unless its reader is gone.
     pub(crate) fn release(self) -> std::io::Result<()> {
-        for event in self.held {
-            let Event::Output { stream, bytes } = event else { continue };
-            let written = match stream {
-                Stream::Stdout => render::bytes(&bytes),
-                Stream::Stderr => std::io::stderr().write_all(&bytes),
-            };
-            match written {
-                Err(err) if err.kind() == std::io::ErrorKind::BrokenPipe => {}
-                written => written?,
-            }
-        }
-        Ok(())
+        render::replay(&self.held)
     }
 
     /// Has the run done elsewhere, from its beginning, with the same input.

@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use sandpiper::Git;
-use sandpiper::worktree::Id;
+use sandpiper::journal::{Change, Digest, FileChange, Record};
 use sandpiper::worktree::agent::{Agent, Begin, Begun, Finish, Finished};
+use sandpiper::worktree::git::Change as GitChange;
+use sandpiper::worktree::{ChangedContent, Id};
 use serde_json::{Value, json};
 
 use crate::arguments::RunWorktreeArguments;
@@ -99,6 +101,11 @@ impl Kept {
         Ok(())
     }
 
+    /// What the run has changed, for its journal.
+    pub(crate) fn changes(&mut self) -> Result<Vec<Record>> {
+        Ok(self.agent.changes()?.into_iter().map(record).collect())
+    }
+
     /// Ends the worktree as it is to end after the run, and says so to a person.
     pub(crate) fn finish(&mut self, succeeded: bool, quiet: bool) -> Result<Value> {
         let how = if succeeded { &self.success } else { &self.failure };
@@ -146,4 +153,22 @@ impl Kept {
         }
         text
     }
+}
+
+fn record(file: ChangedContent) -> Record {
+    let ChangedContent { path, old_path, change, before, after } = file;
+    let change = match change {
+        GitChange::Added => Change::Created,
+        GitChange::Deleted => Change::Removed,
+        GitChange::Renamed => Change::Moved,
+        _ if before.is_some() && before == after => Change::Attributes,
+        _ => Change::Modified,
+    };
+    Record::FileChanged(FileChange {
+        path: path.as_slice().into(),
+        change,
+        moved_from: old_path.map(|path| path.as_slice().into()),
+        before: before.map(Digest::from),
+        after: after.map(Digest::from),
+    })
 }

@@ -2,7 +2,8 @@
 //! files that git does not track included.
 
 use git2::Oid;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::git::{self, Change, Difference, Scope, Status, Untracked};
 use crate::{Worktree, WorktreeError};
@@ -20,6 +21,21 @@ pub struct ChangedFile {
     pub added_lines: Option<usize>,
     /// Lines that were taken out; none of a binary file.
     pub deleted_lines: Option<usize>,
+}
+
+/// A file that a run changed, by what it held before and after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedContent {
+    /// Relative to the worktree.
+    pub path: Vec<u8>,
+    /// Where it was before, if it was renamed.
+    pub old_path: Option<Vec<u8>>,
+    /// What happened to it.
+    pub change: Change,
+    /// SHA-256 of the content or target before; none where there was none, or it is above 512 MiB.
+    pub before: Option<[u8; 32]>,
+    /// The same of what is there now.
+    pub after: Option<[u8; 32]>,
 }
 
 /// What a run changed, as git tells it of two trees: its algorithms, its renames, its texts.
@@ -73,6 +89,23 @@ impl Changes {
             }
         });
         Ok(described.collect())
+    }
+
+    /// The changed files with digests of what they hold, by path.
+    ///
+    /// # Errors
+    /// Those of objects.
+    pub fn contents(&self) -> Result<Vec<ChangedContent>, WorktreeError> {
+        let digest = |content: Vec<u8>| Sha256::digest(content).into();
+        let difference = self.difference()?;
+        let files = difference.contents().map(|(change, path, old_path, [before, after])| ChangedContent {
+            change,
+            path: path.to_vec(),
+            old_path: old_path.map(<[u8]>::to_vec),
+            before: before.map(digest),
+            after: after.map(digest),
+        });
+        Ok(files.collect())
     }
 
     /// The changes as `git apply` takes them: what `git diff --binary -M` prints.

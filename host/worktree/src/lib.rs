@@ -46,7 +46,7 @@ mod update;
 mod worktrees;
 
 pub use apply::Applied;
-pub use changes::{ChangedFile, Changes};
+pub use changes::{ChangedContent, ChangedFile, Changes};
 pub use checkout::Progress;
 pub use collect::{Collect, Collected};
 pub use commit::Commit;

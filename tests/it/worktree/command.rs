@@ -173,6 +173,39 @@ fn a_run_ends_as_it_is_told_to() {
 }
 
 #[test]
+fn the_journal_says_what_a_run_in_a_worktree_has_changed() {
+    let (directory, repository) = repository();
+    let journal = directory.path().join("journal");
+    let done = |arguments: &[&str]| {
+        let output = repository.command(arguments).env("SANDPIPER_JOURNAL", &journal).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    done(&[
+        "run",
+        "--worktree",
+        "-c",
+        "rm a.txt; echo C > b/c.txt; echo new > n; git add -A; git commit -qm x",
+    ]);
+    let shown = done(&["journal", "show", "latest", "--json"]);
+    let changed: Vec<Value> =
+        shown.lines().map(json).filter(|record| record["kind"] == "file-changed").collect();
+    let digest = |content: &str| Value::from(sandpiper::journal::Digest::of(content.as_bytes()).to_string());
+    let told = |path: &str, change: &str, before: Option<&str>, after: Option<&str>| {
+        let record = changed.iter().find(|record| record["path"] == path);
+        let record = record.unwrap_or_else(|| panic!("no {path} in {shown}"));
+        assert_eq!(record["change"], change, "{record}");
+        assert_eq!(record["before"], before.map_or(Value::Null, digest), "{record}");
+        assert_eq!(record["after"], after.map_or(Value::Null, digest), "{record}");
+    };
+    told("a.txt", "removed", Some("one\ntwo\nthree\nfour\nfive\nsix\n"), None);
+    told("b/c.txt", "modified", Some("c\n"), Some("C\n"));
+    told("n", "created", None, Some("new\n"));
+    assert_eq!(changed.len(), 3, "{shown}");
+    repository.check();
+}
+
+#[test]
 fn a_guest_neither_sees_nor_makes_gits_own_directory() {
     let (_directory, repository) = repository();
     let output = repository.sandpiper(&[

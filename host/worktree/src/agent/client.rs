@@ -11,6 +11,8 @@ use std::thread;
 use sandpiper_core::{BoxError, BoxFuture, Git, GitCommand, GitEvent, GitOutput, GitRunning};
 use tokio::sync::oneshot;
 
+use crate::ChangedContent;
+
 use super::wire::{Reply, Request, SELF, Said, receive, send};
 use super::{AgentError, Begin, Begun, Finish, Finished};
 
@@ -74,19 +76,34 @@ impl Agent {
         AgentGit { line: Arc::clone(&self.line) }
     }
 
+    /// What the run has changed; commands of git that still run are ended before.
+    ///
+    /// # Errors
+    /// [`AgentError`].
+    pub fn changes(&mut self) -> Result<Vec<ChangedContent>, AgentError> {
+        match self.answer(&Request::Changes)? {
+            Said::Changed(changes) => Ok(changes),
+            _ => Err(unfit().into()),
+        }
+    }
+
     /// Has the worktree's end done; commands of git that still run are ended before.
     ///
     /// # Errors
     /// [`AgentError`]; the worktree is kept then.
     pub fn finish(&mut self, finish: Finish) -> Result<Finished, AgentError> {
-        // Not tokio's channel: whoever calls may be within a runtime.
-        let (replied, reply) = mpsc::channel();
-        let take = move |reply, _| drop(replied.send(reply));
-        self.line.ask(SELF, &Request::Finish(finish), Box::new(take))?;
-        match reply.recv().map_err(|_| gone())?.said.map_err(AgentError::Refused)? {
+        match self.answer(&Request::Finish(finish))? {
             Said::Finished(finished) => Ok(finished),
             _ => Err(unfit().into()),
         }
+    }
+
+    fn answer(&self, request: &Request) -> Result<Said, AgentError> {
+        // Not tokio's channel: whoever calls may be within a runtime.
+        let (replied, reply) = mpsc::channel();
+        let take = move |reply, _| drop(replied.send(reply));
+        self.line.ask(SELF, request, Box::new(take))?;
+        reply.recv().map_err(|_| gone())?.said.map_err(AgentError::Refused)
     }
 }
 
@@ -121,7 +138,7 @@ impl GitRunning for AgentRunning {
                     (written_bytes, GitOutput::Bytes { stream, bytes: bytes.into() })
                 }
                 Said::Ended { code, written_bytes } => (written_bytes, GitOutput::Ended { code }),
-                Said::Begun(_) | Said::Finished(_) => return Err(unfit().into()),
+                Said::Begun(_) | Said::Changed(_) | Said::Finished(_) => return Err(unfit().into()),
             };
             Ok(GitEvent { written_bytes, what })
         })

@@ -10,6 +10,7 @@ use sandpiper_core::GitCommand;
 
 use super::wire::{Reply, Request, SELF, Said, send};
 use super::{AgentError, Begin, Begun, Finish, Finished, Refusal};
+use crate::Changes;
 use crate::git::{Running, Scope};
 use crate::{Commit, Remove, Worktree, WorktreeError, Worktrees};
 
@@ -49,10 +50,15 @@ pub fn serve(
         running: HashMap::new(),
         leaving: Vec::new(),
     };
+    // None of a worktree in which something may have changed since.
+    let mut changes = None;
     for request in requests {
         match request? {
             Request::Begin(_) => return out_of_turn(),
-            Request::Start { number, command } => commands.start(number, command, &replies)?,
+            Request::Start { number, command } => {
+                changes = None;
+                commands.start(number, command, &replies)?;
+            }
             Request::Next { number, disk_bytes } => {
                 if commands.permit(number, disk_bytes).is_err() {
                     let message = "the command of git has ended".to_owned();
@@ -60,10 +66,20 @@ pub fn serve(
                 }
             }
             Request::Leave { number } => commands.leave(number),
+            Request::Changes => {
+                commands.end();
+                let found = worktree.changes().and_then(|found| {
+                    let contents = found.contents()?;
+                    changes = Some(found);
+                    Ok(Said::Changed(contents))
+                });
+                replies.send(SELF, found.map_err(|err| explain(&err)))?;
+            }
             Request::Finish(how) => {
                 commands.end();
                 drop(lock);
-                let finished = finish(worktree, how).map(Said::Finished).map_err(|err| explain(&err));
+                let finished =
+                    finish(worktree, changes, how).map(Said::Finished).map_err(|err| explain(&err));
                 return replies.send(SELF, finished);
             }
         }
@@ -151,8 +167,13 @@ fn make<'a>(worktrees: &'a Worktrees, begin: &Begin) -> Result<(Worktree<'a>, Ve
     Ok((worktree, notes))
 }
 
-fn finish(worktree: Worktree<'_>, finish: Finish) -> Result<Finished, WorktreeError> {
-    let (files, stat) = worktree.changes()?.counted()?;
+fn finish(
+    worktree: Worktree<'_>,
+    changes: Option<Changes>,
+    finish: Finish,
+) -> Result<Finished, WorktreeError> {
+    let changes = changes.map_or_else(|| worktree.changes(), Ok)?;
+    let (files, stat) = changes.counted()?;
     let mut finished = Finished { stat, files, commit: None, applied: false, removed: false, trash: None };
     let remove = match finish {
         Finish::KeepAlways => None,

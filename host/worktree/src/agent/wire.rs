@@ -5,6 +5,8 @@ use std::io::{self, BufRead, Write};
 use sandpiper_core::{GitCommand, GitEvent, GitOutput, Stream};
 use serde::{Deserialize, Serialize};
 
+use crate::ChangedContent;
+
 use super::{Begin, Begun, Finish, Finished, Refusal};
 
 /// The number under which the replies to all but git's commands come.
@@ -20,6 +22,8 @@ pub(super) enum Request {
     Next { number: u64, disk_bytes: u64 },
     /// Ends it early; nothing is replied.
     Leave { number: u64 },
+    /// Asks what the run has changed; commands of git that still run are ended before.
+    Changes,
     /// The last.
     Finish(Finish),
 }
@@ -34,6 +38,7 @@ pub(super) struct Reply {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Said {
     Begun(Begun),
+    Changed(Vec<ChangedContent>),
     Finished(Finished),
     /// Of git; so many bytes of its output follow the line.
     Printed {

@@ -7,10 +7,11 @@ use super::session::{Found, Session};
 use super::staging::Staging;
 use super::work_tree::{GITLINK, Kind, TREE};
 use git2::{IndexEntry, ObjectType, Oid, Tree};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// How a file differs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
     /// It is only on the new side.
     Added,

@@ -1,7 +1,7 @@
 //! The same looks at a worktree for the host's own commands, as data and as text.
 
 use super::Scope;
-use super::changes::{Change, Delta, between_trees};
+use super::changes::{Change, Delta, Side, between_trees};
 use super::failure::Failure;
 use super::hunks::Whitespace;
 use super::patch::PatchOptions;
@@ -102,6 +102,15 @@ impl<'a> Difference<'a> {
             Ok((delta.change, FileStat { path: delta.path().to_vec(), path_before, amount }))
         };
         self.deltas.iter().map(file).collect()
+    }
+
+    /// Each file with the content of its sides, by path; none where there is none, or it is too large.
+    pub(crate) fn contents(
+        &self,
+    ) -> impl Iterator<Item = (Change, &[u8], Option<&[u8]>, [Option<Vec<u8>>; 2])> {
+        let content = |side: &Option<Side>| side.as_ref().and_then(|side| side.content(&self.session).ok());
+        let file = move |delta: &'_ Delta| [content(&delta.old), content(&delta.new)];
+        self.deltas.iter().map(move |delta| (delta.change, delta.path(), delta.path_before(), file(delta)))
     }
 
     /// The patch, as `git diff --binary -M` prints it.
