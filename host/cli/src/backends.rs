@@ -47,6 +47,7 @@ fn e2b(policy: &Resolved) -> Result<E2b> {
     config.api_url = Some(address.unwrap_or_else(|| settings.api_url.as_str().to_owned()));
     config.sandbox_url = surroundings::host_text("E2B_SANDBOX_URL")?;
     settings.template.as_str().clone_into(&mut config.template);
+    config.lacks = settings.lacks;
     Ok(E2b::new(config)?)
 }
 
@@ -56,6 +57,7 @@ fn daytona(policy: &Resolved) -> Result<Daytona> {
     let address = address.unwrap_or_else(|| settings.api_url.as_str().to_owned());
     let mut config = DaytonaConfig::new(address, key(&settings.api_key, Name::Daytona)?);
     config.target = Some(settings.target.as_str().to_owned()).filter(|target| !target.is_empty());
+    config.lacks = settings.lacks;
     config.base = match settings.base {
         DaytonaBase::Snapshot(name) => Base::Snapshot(name.as_str().to_owned()),
         DaytonaBase::Image(name) => Base::Image(name.as_str().to_owned()),

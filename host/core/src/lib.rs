@@ -15,6 +15,7 @@ mod exit;
 mod files;
 mod git;
 mod git_name;
+mod lack;
 mod limits;
 mod network;
 mod outcome;
@@ -39,6 +40,7 @@ pub use files::{
 };
 pub use git::{Git, GitCommand, GitEvent, GitOutput, GitRunning};
 pub use git_name::is_git_directory_name;
+pub use lack::Lack;
 pub use limits::{Limits, LimitsError, Metering};
 pub use network::Network;
 pub use outcome::{Captured, Event, Outcome, ProcessUsage, Stream, Usage};

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sandpiper_core::{Access, Limits, Mount};
+use sandpiper_core::{Access, Lack, Limits, Mount};
 
 use crate::backend::{ApiUrl, Backend, RouteReason};
 use crate::decimal::{Cpus, Usd};
@@ -54,6 +54,8 @@ pub struct E2b {
     pub api_url: ApiUrl,
     /// Where its key is found.
     pub api_key: SecretReference,
+    /// What the service does not offer, though E2B does.
+    pub lacks: Vec<Lack>,
 }
 
 /// Settings of the Daytona backend.
@@ -67,6 +69,8 @@ pub struct Daytona {
     pub api_key: SecretReference,
     /// The region of its sandboxes.
     pub target: Name,
+    /// What the service does not offer, though Daytona does.
+    pub lacks: Vec<Lack>,
 }
 
 /// What Daytona's sandboxes are made of.
@@ -227,20 +231,26 @@ impl Resolved {
 
     /// Settings of the E2B backend.
     pub fn e2b(&self) -> E2b {
-        let crate::settings::E2bSettings { template, api_url, api_key } = self.settings.e2b.clone();
-        E2b { template: template.value, api_url: api_url.value, api_key: api_key.value }
+        let crate::settings::E2bSettings { template, api_url, api_key, lacks } = self.settings.e2b.clone();
+        E2b { template: template.value, api_url: api_url.value, api_key: api_key.value, lacks: lacks.value }
     }
 
     /// Settings of the Daytona backend.
     pub fn daytona(&self) -> Daytona {
         let settings = self.settings.daytona.clone();
-        let crate::settings::DaytonaSettings { snapshot, image, api_url, api_key, target } = settings;
+        let crate::settings::DaytonaSettings { snapshot, image, api_url, api_key, target, lacks } = settings;
         let base = match (snapshot.value, image.value) {
             (Some(snapshot), _) => DaytonaBase::Snapshot(snapshot),
             (None, Some(image)) => DaytonaBase::Image(image),
             (None, None) => DaytonaBase::Default,
         };
-        Daytona { base, api_url: api_url.value, api_key: api_key.value, target: target.value }
+        Daytona {
+            base,
+            api_url: api_url.value,
+            api_key: api_key.value,
+            target: target.value,
+            lacks: lacks.value,
+        }
     }
 
     /// Settings of the Docker backend.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use sandpiper_core::{GuestPath, Limits, Metering};
+use sandpiper_core::{GuestPath, Lack, Limits, Metering};
 
 use crate::backend::{ApiUrl, Backend, RouteReason};
 use crate::decimal::{Cpus, Usd};
@@ -220,6 +220,8 @@ tables! {
         api_url: ApiUrl = ApiUrl::new("https://api.e2b.app".to_owned()),
         /// Where its key is found.
         api_key: SecretReference = SecretReference::Environment("E2B_API_KEY".to_owned()),
+        /// What the service at that address does not offer, though E2B does.
+        lacks: Vec<Lack> = Vec::new(),
     }
     /// Daytona.
     daytona: DaytonaSettings {
@@ -233,6 +235,8 @@ tables! {
         api_key: SecretReference = SecretReference::Environment("DAYTONA_API_KEY".to_owned()),
         /// The region of its sandboxes.
         target: Name = Name::new("us".to_owned()),
+        /// What the service at that address does not offer, though Daytona does.
+        lacks: Vec<Lack> = Vec::new(),
     }
     /// Docker.
     docker: DockerSettings {

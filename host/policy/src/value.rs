@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use sandpiper_core::{Access, GitDirectory, Metering, parse_size};
+use sandpiper_core::{Access, GitDirectory, Lack, Metering, parse_size};
 use serde_json::json;
 use toml::de::DeValue;
 
@@ -271,6 +271,10 @@ impl Choice for Metering {
 impl Choice for Access {
     const ALL: &'static [(&'static str, Self)] =
         &[("read-only", Self::ReadOnly), ("read-write", Self::ReadWrite)];
+}
+
+impl Choice for Lack {
+    const ALL: &'static [(&'static str, Self)] = Self::ALL;
 }
 
 impl Choice for GitDirectory {

@@ -257,7 +257,10 @@ const SERVE_EXAMPLES: &str = "\
 Examples:
   SANDPIPER_API_KEY=... sandpiper serve --listen 127.0.0.1:4180
   E2B_API_URL=http://127.0.0.1:4180 E2B_SANDBOX_URL=http://127.0.0.1:4180 E2B_API_KEY=... python3 agent.py
-  DAYTONA_API_URL=http://127.0.0.1:4180/api DAYTONA_API_KEY=... python3 agent.py";
+  DAYTONA_API_URL=http://127.0.0.1:4180/api DAYTONA_API_KEY=... python3 agent.py
+
+For sandpiper itself as the client, sandpiper.toml says what sandboxes of this machine have not, under [e2b] or [daytona]:
+  lacks = [\"network_rules\", \"network_everything\", \"pause_keeps_processes\", \"ports\", \"metrics\"]";
 
 #[derive(Debug, Args)]
 #[command(after_help = SERVE_EXAMPLES)]

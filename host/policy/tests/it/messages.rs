@@ -138,6 +138,7 @@ max_sandboxes = 1                        # default
 template = "base"                        # default
 api_url = "https://api.e2b.app"          # default
 api_key = { env = "E2B_API_KEY" }        # default
+lacks = []                               # default
 
 [daytona]
 # snapshot is not set                    # default
@@ -145,6 +146,7 @@ api_key = { env = "E2B_API_KEY" }        # default
 api_url = "https://app.daytona.io/api"   # default
 api_key = { env = "DAYTONA_API_KEY" }    # default
 target = "us"                            # default
+lacks = []                               # default
 
 [docker]
 image = "python:3.13-slim"               # default

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sandpiper_core::Lack;
+
 use crate::Secret;
 use crate::http::{Retries, Times};
 
@@ -20,6 +22,8 @@ pub struct DaytonaConfig {
     pub base: Base,
     /// What a sandbox has of the machine, where it is made of [`Base::Image`].
     pub resources: Resources,
+    /// What the service that is reached does not offer, though Daytona does.
+    pub lacks: Vec<Lack>,
     /// How long is waited until a sandbox has started or stopped.
     pub start_within: Duration,
     /// How long is waited for what.
@@ -40,6 +44,7 @@ impl DaytonaConfig {
             target: None,
             base: Base::Usual,
             resources: Resources::default(),
+            lacks: Vec::new(),
             start_within: Duration::from_mins(2),
             times: Times::default(),
             retries: Retries::default(),

@@ -39,8 +39,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use sandpiper_core::{
-    Admitted, Backend, BoxFuture, Capabilities, Error, Health, Image, Limits, LimitsError, Refusal, Sandbox,
-    SandboxInfo, SandboxRef, SandboxState, Spec, SpecError,
+    Admitted, Backend, BoxFuture, Capabilities, Error, Health, Image, Lack, Limits, LimitsError, Refusal,
+    Sandbox, SandboxInfo, SandboxRef, SandboxState, Spec, SpecError,
 };
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
@@ -107,6 +107,10 @@ impl Daytona {
 
     fn control(&self) -> &Control {
         &self.0.control
+    }
+
+    fn offers(&self, capability: Lack, operation: &'static str) -> Result<(), Error> {
+        capability.refuse(&self.0.config.lacks, NAME, operation)
     }
 
     fn start_within(&self) -> Duration {
@@ -303,6 +307,7 @@ impl Backend for Daytona {
             metrics: true,
             ..Capabilities::default()
         }
+        .without(&self.0.config.lacks)
     }
 
     fn create(&self, spec: Admitted) -> BoxFuture<'_, Result<Box<dyn Sandbox>, Error>> {

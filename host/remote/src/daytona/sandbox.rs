@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use sandpiper_core::{
-    BoxFuture, Control, Error, Exec, Files, Image, Limits, Metrics, PortAddress, Running, Sandbox, SandboxRef,
+    BoxFuture, Control, Error, Exec, Files, Image, Lack, Limits, Metrics, PortAddress, Running, Sandbox,
+    SandboxRef,
 };
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -69,6 +70,7 @@ impl DaytonaSandbox {
     }
 
     async fn set_aside(&self) -> Result<(), Error> {
+        self.daytona.offers(Lack::Pause, "pause")?;
         let (control, reference) = (&self.toolbox.control, &self.toolbox.reference);
         control.stop(reference).await?;
         let is_stopped = |state| matches!(state, State::Stopped | State::Archived | State::Paused);
@@ -76,6 +78,7 @@ impl DaytonaSandbox {
     }
 
     async fn keep(&self) -> Result<Image, Error> {
+        self.daytona.offers(Lack::Snapshot, "snapshot")?;
         let (control, reference, name) = (&self.toolbox.control, &self.toolbox.reference, random_name());
         control.snapshot(reference, &name).await?;
         let is_kept = |state| !matches!(state, State::Snapshotting | State::Changing);
@@ -84,6 +87,7 @@ impl DaytonaSandbox {
     }
 
     async fn another(&self) -> Result<Box<dyn Sandbox>, Error> {
+        self.daytona.offers(Lack::Fork, "fork")?;
         let (control, reference, name) = (&self.toolbox.control, &self.toolbox.reference, random_name());
         // Known by this name until its id is known, so that it is deleted when the answer is lost.
         let mut forked =
@@ -143,6 +147,7 @@ impl Sandbox for DaytonaSandbox {
 
     fn metrics(&self) -> BoxFuture<'_, Result<Metrics, Error>> {
         Box::pin(async {
+            self.daytona.offers(Lack::Metrics, "metrics")?;
             let used = self.toolbox.metrics().await?;
             Ok(Metrics {
                 cpus: used.cpu_count,
@@ -160,6 +165,7 @@ impl Sandbox for DaytonaSandbox {
 
     fn port(&self, port: u16) -> BoxFuture<'_, Result<PortAddress, Error>> {
         Box::pin(async move {
+            self.daytona.offers(Lack::Ports, "ports")?;
             let preview = self.toolbox.control.preview_url(&self.toolbox.reference, port).await?;
             let header = (!preview.token.is_empty()).then(|| (PREVIEW_HEADER.to_owned(), preview.token));
             Ok(PortAddress { url: preview.url, header })

@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sandpiper_core::{
-    Admitted, Backend, BoxFuture, Capabilities, Error, Health, Image, Limits, Sandbox, SandboxInfo,
+    Admitted, Backend, BoxFuture, Capabilities, Error, Health, Image, Lack, Limits, Sandbox, SandboxInfo,
     SandboxRef,
 };
 use serde_json::json;
@@ -37,6 +37,8 @@ pub struct E2bConfig {
     pub template: String,
     /// The user that commands and files are of; `None` is the template's own.
     pub user: Option<String>,
+    /// What the service that is reached does not offer, though E2B does.
+    pub lacks: Vec<Lack>,
     /// How long a sandbox outlives the last sign of a host that holds it, unless its spec says how long it
     /// lives.
     pub lifetime: Duration,
@@ -61,6 +63,7 @@ impl E2bConfig {
             api_key,
             template: "base".to_owned(),
             user: None,
+            lacks: Vec::new(),
             lifetime: Duration::from_mins(5),
             ping: Duration::from_secs(30),
             times: Times::default(),
@@ -153,6 +156,7 @@ impl Backend for E2b {
             metrics: true,
             ..Capabilities::default()
         }
+        .without(&self.0.config.lacks)
     }
 
     fn create(&self, spec: Admitted) -> BoxFuture<'_, Result<Box<dyn Sandbox>, Error>> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use sandpiper_core::{
-    BoxFuture, Error, Exec, Files, Image, Limits, Metrics, PortAddress, Running, Sandbox, SandboxRef,
+    BoxFuture, Error, Exec, Files, Image, Lack, Limits, Metrics, PortAddress, Running, Sandbox, SandboxRef,
 };
 use serde_json::json;
 use tokio::task::AbortHandle;
@@ -74,6 +74,10 @@ async fn keep_alive(shared: Weak<Shared>) {
 }
 
 impl Shared {
+    fn offers(&self, capability: Lack, operation: &'static str) -> Result<(), Error> {
+        capability.refuse(&self.api.config.lacks, NAME, operation)
+    }
+
     fn control(&self, method: Method, operation: &str, action: &'static str) -> Call {
         let call = self.api.control.call(method, &["sandboxes", &self.reference.id, operation], action);
         call.of(&self.reference, is_gone)
@@ -108,9 +112,13 @@ impl Sandbox for E2bSandbox {
 
     fn pause(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
+            self.shared.offers(Lack::Pause, "pause")?;
             self.stop_keeping();
             let call = self.shared.control(Method::POST, "pause", "pause a sandbox");
-            let answer = call.json(&json!({})).repeatable().send().await?;
+            // Where what runs is not kept, E2B has that said.
+            let keeps = self.shared.offers(Lack::PauseKeepsProcesses, "keep what runs").is_ok();
+            let body = if keeps { json!({}) } else { json!({"memory": false}) };
+            let answer = call.json(&body).repeatable().send().await?;
             // It is paused already.
             if answer.status == StatusCode::CONFLICT {
                 return Ok(());
@@ -121,6 +129,7 @@ impl Sandbox for E2bSandbox {
 
     fn snapshot(&self) -> BoxFuture<'_, Result<Image, Error>> {
         Box::pin(async move {
+            self.shared.offers(Lack::Snapshot, "snapshot")?;
             let call = self.shared.control(Method::POST, "snapshots", "keep a snapshot of a sandbox");
             let snapshot: Snapshot = call.json(&json!({})).send().await?.json()?;
             Ok(Image::Named(snapshot.snapshot_id))
@@ -132,6 +141,7 @@ impl Sandbox for E2bSandbox {
         // A task of its own, as with one that is made: nobody may be there to hold it when it is.
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
+            shared.offers(Lack::Fork, "fork")?;
             let forking = tokio::spawn(async move {
                 let timeout = whole_seconds(shared.api.config.lifetime);
                 let call = shared.control(Method::POST, "fork", ACTION);
@@ -173,6 +183,7 @@ impl Sandbox for E2bSandbox {
 
     fn metrics(&self) -> BoxFuture<'_, Result<Metrics, Error>> {
         Box::pin(async move {
+            self.shared.offers(Lack::Metrics, "metrics")?;
             let call = self.shared.control(Method::GET, "metrics", "measure a sandbox");
             let used: Vec<Measured> = call.send().await?.json()?;
             let Some(last) = used.into_iter().max_by_key(|used| used.timestamp_unix) else {
@@ -196,7 +207,8 @@ impl Sandbox for E2bSandbox {
         let url = format!("{scheme}://{port}-{}.{}", self.shared.reference.id, self.shared.domain);
         let token = self.shared.traffic_token.as_ref();
         let header = token.map(|token| ("e2b-traffic-access-token".to_owned(), token.expose().to_owned()));
-        Box::pin(std::future::ready(Ok(PortAddress { url, header })))
+        let offered = self.shared.offers(Lack::Ports, "ports");
+        Box::pin(std::future::ready(offered.map(|()| PortAddress { url, header })))
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), Error>> {

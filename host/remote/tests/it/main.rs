@@ -8,5 +8,6 @@ mod daytona;
 mod docker;
 mod e2b;
 mod fake;
+mod lacks;
 mod server;
 mod websocket;
