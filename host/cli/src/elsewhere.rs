@@ -113,7 +113,7 @@ impl Journey<'_> {
         Spec {
             mounts: Vec::new(),
             limits: Limits { wall, ..self.spec.limits.clone() },
-            lifetime: Some(wall.saturating_add(GRACE)),
+            lifetime: Some(whole_minutes(wall.saturating_add(GRACE))),
             ..self.spec.clone()
         }
     }
@@ -341,4 +341,9 @@ pub(crate) fn ended(arrived: &Arrived, worktree: Option<&Value>, json: bool) -> 
         render::end(outcome);
     }
     Ok(outcome.exit.code())
+}
+
+/// The whole minutes that a time fits into: some backends count lifetimes in those.
+fn whole_minutes(time: Duration) -> Duration {
+    Duration::from_mins(time.as_secs() / 60 + 1)
 }

@@ -1,8 +1,12 @@
 //! The gate before a backend: everything a spec asks for is enforced, or refused here.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Access, Clock, Exec, GitDirectory, Image, Limits, Metering, Network, Spec, SpecError};
+use crate::{
+    Access, Clock, Exec, GitDirectory, Image, Limits, LimitsError, Metering, Network, Spec, SpecError,
+};
 
 /// What a backend can enforce and offer for an image. The default offers nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +50,8 @@ pub struct Capabilities {
     pub network_everything: bool,
     /// Ends a sandbox when its lifetime is over.
     pub lifetime: bool,
+    /// Counts lifetimes in seconds; without it they are whole minutes, and no other is admitted.
+    pub lifetime_in_seconds: bool,
     /// Notes metadata, and lists sandboxes by it.
     pub metadata: bool,
     /// Has `git` in a sandbox carried out by the host ([`Exec::git`]).
@@ -68,6 +74,24 @@ pub struct Capabilities {
     pub metrics: bool,
     /// Tells what a command was refused ([`Outcome::denials`](crate::Outcome::denials)).
     pub denials: bool,
+}
+
+impl Capabilities {
+    /// Checks a lifetime against how lifetimes are counted.
+    ///
+    /// # Errors
+    /// [`SpecError::Limits`] for one that would have to be rounded.
+    pub fn check_lifetime(&self, lifetime: Duration) -> Result<(), Refusal> {
+        let is_whole = lifetime.subsec_nanos() == 0 && lifetime.as_secs().is_multiple_of(60);
+        if self.lifetime_in_seconds || (is_whole && !lifetime.is_zero()) {
+            return Ok(());
+        }
+        Err(Refusal::Spec(SpecError::Limits(LimitsError {
+            limit: "lifetime",
+            value: format!("{lifetime:?}"),
+            expected: "whole minutes, in which the backend counts it",
+        })))
+    }
 }
 
 /// A spec that a backend has been found able to enforce; only [`admit`] makes one.
@@ -146,10 +170,11 @@ pub fn admit(spec: Spec, backend: &str, capabilities: Capabilities) -> Result<Ad
         ("seed", seed.is_some() && !capabilities.seed),
         ("image", matches!(image, Image::File(_)) && !capabilities.module_files),
     ];
-    match asked.iter().find(|(_, refused)| *refused) {
-        Some((field, _)) => Err(Refusal::NotEnforced { backend: backend.to_owned(), field }),
-        None => Ok(Admitted { spec, capabilities }),
+    if let Some((field, _)) = asked.iter().find(|(_, refused)| *refused) {
+        return Err(Refusal::NotEnforced { backend: backend.to_owned(), field });
     }
+    lifetime.map_or(Ok(()), |lifetime| capabilities.check_lifetime(lifetime))?;
+    Ok(Admitted { spec, capabilities })
 }
 
 /// Why a spec or a command was refused before anything was made.
@@ -250,6 +275,7 @@ mod tests {
         network_rules: true,
         network_everything: true,
         lifetime: true,
+        lifetime_in_seconds: true,
         metadata: true,
         host_git: true,
         signals: true,
@@ -305,6 +331,20 @@ mod tests {
         is_refused("seed", seeded, Capabilities { seed: false, ..EVERYTHING });
         let timeless = Spec { clock: Clock::Virtual { start_ns: 0 }, ..Spec::default() };
         is_refused("clock", timeless, Capabilities { virtual_clock: false, ..EVERYTHING });
+    }
+
+    #[test]
+    fn a_lifetime_is_not_rounded() {
+        let lacking = Capabilities { lifetime_in_seconds: false, ..EVERYTHING };
+        let of = |lifetime| admit(Spec { lifetime: Some(lifetime), ..Spec::default() }, "test", lacking);
+        assert!(of(Duration::from_mins(2)).is_ok());
+        for lifetime in [Duration::from_secs(90), Duration::new(60, 1)] {
+            let err = of(lifetime).unwrap_err().to_string();
+            let expected = format!(
+                "the limit lifetime is {lifetime:?}, expected whole minutes, in which the backend counts it"
+            );
+            assert_eq!(err, expected);
+        }
     }
 
     #[test]

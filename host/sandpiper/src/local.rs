@@ -190,6 +190,7 @@ impl Backend for Local {
         let image = if self.snapshot_of(image).is_some() { &base } else { image };
         Capabilities {
             lifetime: true,
+            lifetime_in_seconds: true,
             metadata: true,
             connect: true,
             pause: true,

@@ -7,7 +7,7 @@ use sandpiper_core::{Backend, Image};
 
 use crate::{Claim, Context, Report, Verdict, claims};
 
-/// The longest that one claim takes; the slowest waits for a lifetime, which some backends count in minutes.
+/// The longest that one claim takes.
 const MAX_TIME: Duration = Duration::from_mins(3);
 
 /// The longest wait for what is to happen at once, on a machine that may be far and busy.
@@ -46,8 +46,7 @@ impl<'a> Suite<'a> {
         self
     }
 
-    /// Waits this long for what is to happen at once, and eight times as long for the end of a lifetime, which
-    /// some backends count in minutes.
+    /// Waits this long for what is to happen at once, and eight times as long for the end of a lifetime.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -64,8 +63,12 @@ impl<'a> Suite<'a> {
     /// Checks all claims whose names contain `only`, at a time as many as was said.
     pub async fn run(&self, only: Option<&str>) -> Report {
         let chosen = claims().filter(|claim| only.is_none_or(|only| claim.name.contains(only)));
-        let verdicts = stream::iter(chosen).map(async |claim| (claim.name, self.check(claim).await));
-        Report { verdicts: verdicts.buffered(self.at_a_time).collect().await }
+        let verdicts = stream::iter(chosen.enumerate())
+            .map(async |(index, claim)| (index, (claim.name, self.check(claim).await)));
+        // Not in their order: a claim that waits would have the others wait.
+        let mut verdicts: Vec<_> = verdicts.buffer_unordered(self.at_a_time).collect().await;
+        verdicts.sort_by_key(|(index, _)| *index);
+        Report { verdicts: verdicts.into_iter().map(|(_, verdict)| verdict).collect() }
     }
 
     /// Checks one claim, with sandboxes of its own, which are closed then.

@@ -2,7 +2,7 @@
 
 use std::fmt::{Debug, Write};
 
-use sandpiper_core::{Error, Exit, FileError, FileErrorKind, Outcome, Refusal};
+use sandpiper_core::{Error, Exit, FileError, FileErrorKind, Outcome, Refusal, SpecError};
 
 /// Most bytes of a value that a message shows.
 const MAX_SHOWN_BYTES: usize = 600;
@@ -139,6 +139,14 @@ pub(crate) fn unsupported<T>(what: &str, seen: Result<T, Error>, backend: &str) 
         Err(Error::Unsupported { backend: named, .. }) => same("the backend that is named", &*named, backend),
         Err(err) => Err(Wrong::other(what, "Error::Unsupported", &err)),
         Ok(_) => Err(Wrong::other(what, "Error::Unsupported", &"that it was done")),
+    }
+}
+
+/// A lifetime is refused, because its limit is none.
+pub(crate) fn in_minutes_alone(seen: &Refusal) -> Result<(), Wrong> {
+    match seen {
+        Refusal::Spec(SpecError::Limits(err)) => same("the limit that is named", err.limit, "lifetime"),
+        seen => Err(Wrong::other("the refusal", "that of the limit lifetime", &seen)),
     }
 }
 

@@ -180,6 +180,7 @@ impl Backend for Docker {
             network_nothing: true,
             network_everything: true,
             lifetime: true,
+            lifetime_in_seconds: true,
             metadata: true,
             signals: true,
             connect: true,

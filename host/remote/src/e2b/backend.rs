@@ -145,6 +145,7 @@ impl Backend for E2b {
             network_rules: true,
             network_everything: true,
             lifetime: true,
+            lifetime_in_seconds: true,
             metadata: true,
             signals: true,
             connect: true,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sandpiper_core::{Access, Clock, Image, Limits, Metering, Mount, Network, Refusal, Spec, admit};
 
 use crate::claim::{Claim, claim};
+use crate::wrong::in_minutes_alone;
 use crate::{Context, Wrong};
 
 pub(super) const CLAIMS: &[Claim] = &[
@@ -24,6 +25,7 @@ pub(super) const CLAIMS: &[Claim] = &[
     claim!(rules_of_network_are_refused, lacks network_rules),
     claim!(the_whole_network_is_refused, lacks network_everything),
     claim!(a_lifetime_is_refused, lacks lifetime),
+    claim!(a_lifetime_in_seconds_is_refused, has lifetime, lacks lifetime_in_seconds),
     claim!(metadata_is_refused, lacks metadata),
     claim!(metering_by_deadline_alone_is_refused, lacks deadline_metering),
     claim!(a_virtual_clock_is_refused, lacks virtual_clock),
@@ -113,6 +115,15 @@ async fn the_whole_network_is_refused(context: &Context<'_>) -> Result<(), Wrong
 
 async fn a_lifetime_is_refused(context: &Context<'_>) -> Result<(), Wrong> {
     refused(context, "lifetime", Spec { lifetime: Some(Duration::from_mins(5)), ..context.spec() })
+}
+
+async fn a_lifetime_in_seconds_is_refused(context: &Context<'_>) -> Result<(), Wrong> {
+    let spec = Spec { lifetime: Some(Duration::from_secs(90)), ..context.spec() };
+    let capabilities = context.backend().capabilities(&spec.image);
+    match admit(spec, context.backend().name(), capabilities) {
+        Err(refusal) => in_minutes_alone(&refusal),
+        seen => Err(Wrong::other("admission", "a refusal", &seen)),
+    }
 }
 
 async fn metadata_is_refused(context: &Context<'_>) -> Result<(), Wrong> {

@@ -19,6 +19,9 @@ pub(super) const CLAIMS: &[Claim] = &[
     claim!(a_sandbox_is_whole_after_a_deadline),
 ];
 
+/// What a command takes to begin, at most: nobody promises how long that is, and it counts.
+const BEGINNING: Duration = Duration::from_secs(3);
+
 /// A command under a deadline of a second says that it has passed, in time.
 async fn in_time(
     context: &Context<'_>,
@@ -55,7 +58,7 @@ async fn a_command_that_waits_for_input_ends_at_its_deadline(context: &Context<'
 }
 
 async fn what_was_printed_before_the_deadline_arrives(context: &Context<'_>) -> Result<(), Wrong> {
-    let place = context.place_limited(|limits| limits.wall = Duration::from_secs(2)).await?;
+    let place = context.place_limited(|limits| limits.wall = BEGINNING).await?;
     let outcome = place.script("echo out; printf err >&2; sleep 60; echo late").await?;
     ended(&outcome, &Exit::Timeout)?;
     same_bytes("stdout", &outcome.stdout.bytes, b"out\n")?;
@@ -63,7 +66,7 @@ async fn what_was_printed_before_the_deadline_arrives(context: &Context<'_>) -> 
 }
 
 async fn nothing_goes_on_after_the_deadline(context: &Context<'_>) -> Result<(), Wrong> {
-    let place = context.place_limited(|limits| limits.wall = Duration::from_secs(2)).await?;
+    let place = context.place_limited(|limits| limits.wall = BEGINNING).await?;
     // A child, and what it starts, has no more time than the command.
     ended(&place.script(&format!("bash -c '{BEATING}' & wait")).await?, &Exit::Timeout)?;
     place.until_still().await?;
@@ -72,9 +75,9 @@ async fn nothing_goes_on_after_the_deadline(context: &Context<'_>) -> Result<(),
 }
 
 async fn each_command_has_the_whole_time(context: &Context<'_>) -> Result<(), Wrong> {
-    let place = context.place_limited(|limits| limits.wall = Duration::from_secs(3)).await?;
+    let place = context.place_limited(|limits| limits.wall = Duration::from_secs(4) + BEGINNING).await?;
     for _ in 0..2 {
-        printed(&place.script("sleep 2; echo in time").await?, "in time\n")?;
+        printed(&place.script("sleep 4; echo in time").await?, "in time\n")?;
     }
     Ok(())
 }

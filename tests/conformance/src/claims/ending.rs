@@ -1,7 +1,5 @@
 //! Commands are ended, interrupted and signalled by the host.
 
-use std::time::Duration;
-
 use sandpiper_core::{Exit, Stream};
 
 use crate::claim::{Claim, claim};
@@ -188,10 +186,9 @@ async fn an_interrupt_ends_a_command_that_does_not(context: &Context<'_>) -> Res
 
 async fn an_interrupt_ends_what_a_command_has_started(context: &Context<'_>) -> Result<(), Wrong> {
     let place = context.place().await?;
-    let mut live = place.start(place.bash("trap 'echo on' INT; echo ready; sleep 60; exit 7")).await?;
+    let script = "trap 'echo on' INT; bash -c 'echo ready; sleep 60'; exit 7";
+    let mut live = place.start(place.bash(script)).await?;
     live.until("ready\n").await?;
-    // The sleep is a process of its own, which may have to begin yet.
-    tokio::time::sleep(Duration::from_millis(300)).await;
     live.control.interrupt();
     ended(&live.outcome().await?, &Exit::Code { code: 7 })?;
     same("stdout", &*live.text(Stream::Stdout), "ready\non\n")

@@ -1,19 +1,21 @@
 //! Lifetimes, pauses, snapshots, copies, figures and ports of sandboxes.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use sandpiper_core::{Network, Sandbox, SandboxState, Spec, Stream};
+use sandpiper_core::{Error, Network, Sandbox, SandboxState, Spec, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::claim::{Claim, claim};
 use crate::place::Place;
-use crate::wrong::{holds, printed, same, same_bytes, unsupported};
+use crate::wrong::{holds, in_minutes_alone, printed, same, same_bytes, unsupported};
 use crate::{Context, Wrong};
 
 pub(super) const CLAIMS: &[Claim] = &[
-    claim!(a_sandbox_ends_when_its_lifetime_is_over, has lifetime, has connect),
-    claim!(a_lifetime_is_set_anew, has lifetime, has connect),
+    claim!(a_sandbox_ends_when_its_lifetime_is_over, has lifetime, has lifetime_in_seconds, has connect),
+    claim!(a_lifetime_is_set_anew, has lifetime, has lifetime_in_seconds, has connect),
+    claim!(an_end_that_is_told_is_the_end_of_the_lifetime, has lifetime, has connect),
+    claim!(setting_a_lifetime_in_seconds_is_refused, has lifetime, lacks lifetime_in_seconds),
     claim!(setting_a_lifetime_is_refused, lacks lifetime),
     claim!(a_paused_sandbox_keeps_its_files, has pause, has connect),
     claim!(a_paused_sandbox_is_listed_as_that, has pause, has connect),
@@ -50,6 +52,40 @@ async fn a_lifetime_is_set_anew(context: &Context<'_>) -> Result<(), Wrong> {
     printed(&place.script("echo alive").await?, "alive\n")?;
     place.sandbox.set_lifetime(Duration::from_secs(1)).await?;
     context.until_over(&place.sandbox.reference()).await
+}
+
+/// The end of a sandbox, where the backend tells it, is this long from now.
+async fn is_told(context: &Context<'_>, id: &str, lifetime: Duration) -> Result<(), Wrong> {
+    let list = context.other().list(&[]).await?;
+    let Some(info) = list.iter().find(|info| info.reference.id == id) else {
+        return Err(Wrong::new("expected that the sandbox is listed, saw that it is not"));
+    };
+    let Some(expires) = info.expires else { return Ok(()) };
+    let left = expires.duration_since(SystemTime::now()).unwrap_or_default();
+    // It was set a while ago, and the clock of another machine may be a little off.
+    let likely = lifetime.saturating_sub(Duration::from_secs(45))..=lifetime + Duration::from_secs(15);
+    holds(&format!("it has still {lifetime:?} to live"), likely.contains(&left), &left)
+}
+
+async fn an_end_that_is_told_is_the_end_of_the_lifetime(context: &Context<'_>) -> Result<(), Wrong> {
+    let spec = Spec { lifetime: Some(Duration::from_mins(5)), ..context.spec() };
+    let sandbox = context.sandbox_of(spec).await?;
+    let id = sandbox.reference().id;
+    is_told(context, &id, Duration::from_mins(5)).await?;
+    for minutes in [10, 2] {
+        sandbox.set_lifetime(Duration::from_mins(minutes)).await?;
+        is_told(context, &id, Duration::from_mins(minutes)).await?;
+    }
+    Ok(())
+}
+
+async fn setting_a_lifetime_in_seconds_is_refused(context: &Context<'_>) -> Result<(), Wrong> {
+    let sandbox = context.sandbox_of(context.spec()).await?;
+    match sandbox.set_lifetime(Duration::from_secs(90)).await {
+        Err(Error::Refused(refusal)) => in_minutes_alone(&refusal),
+        seen => Err(Wrong::other("a lifetime of 90 s", "Error::Refused", &seen)),
+    }?;
+    Ok(sandbox.set_lifetime(Duration::from_mins(10)).await?)
 }
 
 async fn setting_a_lifetime_is_refused(context: &Context<'_>) -> Result<(), Wrong> {

@@ -11,6 +11,8 @@ pub const SECLUDED: Capabilities = Capabilities { network_nothing: true, network
 pub const MOUNTING: Capabilities = Capabilities { mounts: true, ..ABLE };
 /// Mounts and counts bytes.
 pub const MOUNTING_BYTES: Capabilities = Capabilities { disk_bytes: true, ..MOUNTING };
+/// Counts lifetimes in minutes.
+pub const MINUTES: Capabilities = Capabilities { lifetime_in_seconds: false, ..ABLE };
 /// Ends what runs when it sets a sandbox aside.
 pub const ENDING: Capabilities = Capabilities { pause_keeps_processes: false, ..ABLE };
 
@@ -437,7 +439,9 @@ pub fn seeds() -> Vec<Seed> {
         fault(ListsAll, "sandboxes_are_listed_by_their_metadata"),
         fault(ForgetsMetadata, "metadata_is_in_the_reference"),
         fault(IgnoresLifetime, "a_sandbox_ends_when_its_lifetime_is_over"),
-        fault(IgnoresNewLifetime, "a_lifetime_is_set_anew"),
+        fault(IgnoresNewLifetime, "a_lifetime_is_set_anew an_end_that_is_told_is_the_end_of_the_lifetime"),
+        offering(MINUTES, ChangesItsMind, "a_lifetime_in_seconds_is_refused"),
+        offering(MINUTES, DoesWhatItDoesNotOffer, "setting_a_lifetime_in_seconds_is_refused"),
         fault(ForgetsFilesInPause, "a_paused_sandbox_keeps_its_files"),
         fault(ListsAllAsRunning, "a_paused_sandbox_is_listed_as_that"),
         fault(TreatsProcessesTheOtherWay, "what_runs_goes_on_after_a_pause"),

@@ -4,7 +4,7 @@ use sandpiper_conformance::{Suite, Verdict, claims};
 use sandpiper_core::Capabilities;
 
 use crate::double::{ABLE, Double, UNABLE};
-use crate::faults::{ENDING, MOUNTING, MOUNTING_BYTES, SECLUDED};
+use crate::faults::{ENDING, MINUTES, MOUNTING, MOUNTING_BYTES, SECLUDED};
 
 async fn keeps_all(capabilities: Capabilities, only: Option<&str>, least: usize) {
     let double = Double::new(capabilities, None);
@@ -25,6 +25,7 @@ async fn a_right_backend_that_offers_little_keeps_all_claims() {
 #[tokio::test]
 async fn what_is_not_offered_is_refused_by_backends_that_offer_other_things() {
     keeps_all(ENDING, Some("what_runs_ends"), 1).await;
+    keeps_all(MINUTES, Some("lifetime"), 3).await;
     keeps_all(SECLUDED, Some("network_is_refused"), 1).await;
     keeps_all(MOUNTING, Some("mounts_"), 3).await;
     keeps_all(MOUNTING_BYTES, Some("a_count_of_files"), 1).await;

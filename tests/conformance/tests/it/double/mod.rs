@@ -48,6 +48,7 @@ pub const ABLE: Capabilities = Capabilities {
     network_rules: false,
     network_everything: true,
     lifetime: true,
+    lifetime_in_seconds: true,
     metadata: true,
     host_git: false,
     signals: true,
@@ -65,6 +66,7 @@ pub const ABLE: Capabilities = Capabilities {
 pub const UNABLE: Capabilities = Capabilities {
     deadline_metering: false,
     lifetime: false,
+    lifetime_in_seconds: false,
     metadata: false,
     signals: false,
     connect: false,
@@ -149,6 +151,7 @@ impl Backend for Double {
                 network_rules: true,
                 network_everything: true,
                 lifetime: true,
+                lifetime_in_seconds: true,
                 metadata: true,
                 ..capabilities
             },
@@ -206,7 +209,7 @@ impl Backend for Double {
                 reference: room.reference(),
                 image: "base".to_owned(),
                 created: None,
-                expires: None,
+                expires: room.expires(),
             };
             Ok(listed.map(info).collect())
         })

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use sandpiper_core::{Error, Image, SandboxRef, Spec};
@@ -153,6 +153,11 @@ impl Room {
             }
         }
         state.closings - 1
+    }
+
+    pub fn expires(&self) -> Option<SystemTime> {
+        let expires = self.state.lock().unwrap().expires?;
+        Some(SystemTime::now() + expires.saturating_duration_since(Instant::now()))
     }
 
     pub fn expire(&self, lifetime: Duration) {

@@ -79,6 +79,10 @@ impl Sandbox for DoubleSandbox {
                 return unsupported("set the lifetime");
             }
             self.room.check()?;
+            let house = self.room.house();
+            if !house.has(Fault::DoesWhatItDoesNotOffer) {
+                house.capabilities.check_lifetime(lifetime)?;
+            }
             self.room.expire(lifetime);
             Ok(())
         })
