@@ -129,8 +129,8 @@ def a_name_is_taken_once(w):
 
 
 @check
-def an_unknown_snapshot_is_not_found(w):
-    fails(404, lambda: w.daytona.create(CreateSandboxFromSnapshotParams(snapshot="no-such-snapshot")), "no-such-snapshot")
+def an_unknown_snapshot_is_refused(w):
+    fails(400, lambda: w.daytona.create(CreateSandboxFromSnapshotParams(snapshot="no-such-snapshot")), "no-such-snapshot")
 
 
 @check

@@ -236,12 +236,25 @@ impl Registry {
     /// [`Failure::Conflict`] for one that is set aside; [`Failure::Unsupported`] while commands run that the
     /// backend cannot keep.
     pub(crate) async fn pause(self: &Arc<Self>, id: &str) -> Result<(), Failure> {
+        self.pause_after(id, |_| {}).await
+    }
+
+    /// Sets a sandbox aside when something has been done in it, for which it is told to be on its way already.
+    ///
+    /// # Errors
+    /// As [`Registry::pause`].
+    pub(crate) async fn pause_after(
+        self: &Arc<Self>,
+        id: &str,
+        before: impl FnOnce(&Held) + Send + 'static,
+    ) -> Result<(), Failure> {
         let held = self.find(id)?;
         self.carry_out(async move {
             let change = held.change()?;
             if change.before == Phase::Paused {
                 return Err(Failure::Conflict(format!("the sandbox {} is paused already", held.id)));
             }
+            before(&held);
             if !held.capabilities.pause_keeps_processes && held.is_busy() {
                 return Err(Failure::Unsupported(format!(
                     "the backend {} cannot keep what runs in the sandbox {} while it is paused; end its \

@@ -142,8 +142,13 @@ pub(super) async fn create(
     let notes = serde_json::to_value(&settings)
         .map_err(|err| Failure::Internal(format!("the settings cannot be noted: {err}")))?;
     let network = network(&settings);
+    let template = create.snapshot.filter(|snapshot| !snapshot.is_empty());
+    if let Some(name) = &template {
+        // As in Daytona, where it is the request that is wrong.
+        state.app.registry.template(name).map_err(|failure| Fault::bad_request(failure.to_string()))?;
+    }
     let new = NewSandbox {
-        template: create.snapshot.filter(|snapshot| !snapshot.is_empty()),
+        template,
         metadata: create.labels.unwrap_or_default(),
         env: create.env.unwrap_or_default(),
         lifetime: Some(lifetime),

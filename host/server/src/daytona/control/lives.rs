@@ -22,9 +22,12 @@ use crate::registry::Registry;
 /// Ends what runs in a sandbox; its files stay.
 pub(crate) async fn stop_sandbox(registry: &Arc<Registry>, held: &Arc<Held>) -> Result<(), Failure> {
     let desk = Desk::of(held)?;
-    desk.end_sessions();
-    held.end_all("the sandbox was stopped");
-    registry.pause(&held.id).await?;
+    let ending = Arc::clone(&desk);
+    let end = move |held: &Held| {
+        ending.end_sessions();
+        held.end_all("the sandbox was stopped");
+    };
+    registry.pause_after(&held.id, end).await?;
     if desk.halted() == AfterHalt::Delete {
         registry.close(&held.id).await?;
     }
@@ -37,8 +40,9 @@ pub(super) async fn delete(
     headers: HeaderMap,
 ) -> Result<Json<View>, Fault> {
     let Json(view) = answer(&state, &named, &headers)?;
-    named.desk.end_sessions();
     state.app.registry.close(&named.held.id).await?;
+    // Who follows a command, and sees its end, is to find that the sandbox is gone.
+    named.desk.end_sessions();
     Ok(Json(view.destroyed()))
 }
 

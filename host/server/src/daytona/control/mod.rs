@@ -17,6 +17,7 @@ use std::collections::HashMap;
 
 pub(crate) use lives::stop_sandbox;
 
+use self::settings::Interval;
 use super::State;
 use super::desk::Desk;
 use super::fault::Fault;
@@ -36,11 +37,11 @@ pub(crate) fn routes() -> Router<State> {
         .route("/resize", post(others::resize))
         .route("/backup", post(others::backup))
         .route("/labels", put(settings::labels))
-        .route("/autostop/{minutes}", post(settings::auto_stop))
-        .route("/autopause/{minutes}", post(settings::auto_pause))
-        .route("/autoarchive/{minutes}", post(settings::auto_archive))
-        .route("/autodelete/{minutes}", post(settings::auto_delete_after))
-        .route("/ttl/{minutes}", post(settings::ttl))
+        .route("/autostop/{minutes}", Interval::AutoStop.route())
+        .route("/autopause/{minutes}", Interval::AutoPause.route())
+        .route("/autoarchive/{minutes}", Interval::AutoArchive.route())
+        .route("/autodelete/{minutes}", Interval::AutoDelete.route())
+        .route("/ttl/{minutes}", Interval::TimeToLive.route())
         .route("/public/{public}", post(settings::public))
         .route("/last-activity", post(settings::last_activity))
         .route("/network-settings", post(settings::network))

@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Path, State as Extracted};
 use axum::http::{HeaderMap, StatusCode};
+use axum::routing::{MethodRouter, post};
 use serde::{Deserialize, Serialize};
 
 use super::view::{View, answer};
@@ -44,65 +45,60 @@ pub(super) async fn labels(
     Ok(Json(given))
 }
 
-pub(super) async fn auto_stop(
-    Extracted(state): Extracted<State>,
-    named: Named,
-    Minutes(given): Minutes,
-    headers: HeaderMap,
-) -> Result<Json<View>, Fault> {
-    let minutes = minutes(given)?;
-    named.desk.set(|settings| settings.auto_stop = minutes);
-    answer(&state, &named, &headers)
+/// What is set by a number of minutes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Interval {
+    AutoStop,
+    AutoPause,
+    AutoArchive,
+    AutoDelete,
+    /// From now on, whatever it does; 0 is the longest that the server allows.
+    TimeToLive,
 }
 
-pub(super) async fn auto_pause(
-    Extracted(state): Extracted<State>,
-    named: Named,
-    Minutes(given): Minutes,
-    headers: HeaderMap,
-) -> Result<Json<View>, Fault> {
-    if given != 0 {
-        return Err(Fault::not_offered("sandboxes here are not paused by themselves; use autostop"));
+impl Interval {
+    /// The handler that sets it.
+    pub(super) fn route(self) -> MethodRouter<State> {
+        post(
+            async move |Extracted(state): Extracted<State>,
+                        named: Named,
+                        Minutes(given): Minutes,
+                        headers: HeaderMap| {
+                self.set(&state, &named, given).await?;
+                answer(&state, &named, &headers)
+            },
+        )
     }
-    answer(&state, &named, &headers)
-}
 
-pub(super) async fn auto_archive(
-    Extracted(state): Extracted<State>,
-    named: Named,
-    Minutes(given): Minutes,
-    headers: HeaderMap,
-) -> Result<Json<View>, Fault> {
-    let minutes = minutes(given)?;
-    named.desk.set(|settings| settings.auto_archive = minutes);
-    answer(&state, &named, &headers)
-}
-
-pub(super) async fn auto_delete_after(
-    Extracted(state): Extracted<State>,
-    named: Named,
-    Minutes(given): Minutes,
-    headers: HeaderMap,
-) -> Result<Json<View>, Fault> {
-    let minutes = auto_delete(given)?;
-    named.desk.set(|settings| settings.auto_delete = minutes);
-    answer(&state, &named, &headers)
-}
-
-/// Minutes from now after which it ends, whatever it does; 0 is the longest that the server allows.
-pub(super) async fn ttl(
-    Extracted(state): Extracted<State>,
-    named: Named,
-    Minutes(given): Minutes,
-    headers: HeaderMap,
-) -> Result<Json<View>, Fault> {
-    let registry = &state.app.registry;
-    let lifetime = match minutes(given)? {
-        0 => registry.limits.max_lifetime,
-        minutes => Duration::from_mins(minutes.into()),
-    };
-    registry.set_lifetime(&named.held.id, lifetime, Lives::Until).await?;
-    answer(&state, &named, &headers)
+    async fn set(self, state: &State, named: &Named, given: i64) -> Result<(), Fault> {
+        match self {
+            Self::AutoDelete => {
+                let minutes = auto_delete(given)?;
+                named.desk.set(|settings| settings.auto_delete = minutes);
+            }
+            Self::AutoPause if given == 0 => {}
+            Self::AutoPause => {
+                return Err(Fault::not_offered("sandboxes here are not paused by themselves; use autostop"));
+            }
+            Self::AutoStop => {
+                let minutes = minutes(given)?;
+                named.desk.set(|settings| settings.auto_stop = minutes);
+            }
+            Self::AutoArchive => {
+                let minutes = minutes(given)?;
+                named.desk.set(|settings| settings.auto_archive = minutes);
+            }
+            Self::TimeToLive => {
+                let registry = &state.app.registry;
+                let lifetime = match minutes(given)? {
+                    0 => registry.limits.max_lifetime,
+                    minutes => Duration::from_mins(minutes.into()),
+                };
+                registry.set_lifetime(&named.held.id, lifetime, Lives::Until).await?;
+            }
+        }
+        Ok(())
+    }
 }
 
 pub(super) async fn public(

@@ -206,6 +206,14 @@ async fn settings_are_kept() {
 }
 
 #[tokio::test]
+async fn a_snapshot_that_is_not_there_makes_the_request_wrong() {
+    let served = serve().await;
+    let answer = call(&served, "POST /api/sandbox", &json!({"snapshot": "none"})).await;
+    is_fault(&answer, 400, "BAD_REQUEST", "template \"none\" not found, expected one of: base, open");
+    assert_eq!(call(&served, "GET /api/snapshots/none", &Value::Null).await.status, 404);
+}
+
+#[tokio::test]
 async fn what_else_there_is() {
     let served = serve().await;
     assert_eq!(call(&served, "GET /api/volumes", &Value::Null).await.json(), json!([]));
