@@ -5,19 +5,22 @@
 //! the shell, `command.sh`, runs the command in between, and everything passes as lines of base64. Besides them, in
 //! the log of standard error, are
 //!
-//! - `@PID`, first: the command starts as this process, the leader of a group where the image has `setsid`;
+//! - `@PID`, first: the command starts as this process, the leader of a group; or `~PID` where the image has no
+//!   `setsid`, so that it leads none;
 //! - `!missing`, `!denied`, `!directory`, instead: why it does not start;
-//! - `#STATUS`: it has ended. This comes whenever it does, in the middle of a line too;
+//! - `#STATUS`, or `#STATUS signal` where a signal has ended it, as far as the shell says so: it has ended. This comes
+//!   whenever it does, in the middle of a line too;
 //! - `?TOOL`: what the image lacks, without which nothing runs.
 //!
-//! A line `.` is the end of its stream. Lines of the input are `i:` and base64, and `i:` alone is its end.
+//! A line `.` is the end of its stream. Lines of the input are `i:` and base64, and `i:` alone is its end. A stream is
+//! closed by a file that is looked for after each piece of it.
 
 use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use sandpiper_core::{Exec, Stream};
+use sandpiper_core::{Exec, Exit, Stream};
 
 use crate::quote::quoted;
 
@@ -38,8 +41,9 @@ pub(super) enum Input {
     Lines,
 }
 
-/// The command line of a session for a command.
-pub(super) fn command_line(exec: &Exec, input: &Input) -> String {
+/// The command line of a session for a command. Its standard output is closed by a file whose name is `closing` and
+/// `1`, and standard error by `2`.
+pub(super) fn command_line(exec: &Exec, input: &Input, closing: &str) -> String {
     let name = exec.argv.first().map_or("", String::as_str);
     let path = exec.env.iter().rev().find(|(name, _)| name == "PATH").map_or("", |(_, path)| path);
     let input = match input {
@@ -47,7 +51,7 @@ pub(super) fn command_line(exec: &Exec, input: &Input) -> String {
         Input::File(path) => path,
         Input::Lines => "+",
     };
-    let cwd = exec.cwd.as_deref().unwrap_or("/");
+    let cwd = exec.cwd.as_deref().unwrap_or_default();
     let program: String =
         PROGRAM.lines().filter(|line| !line.starts_with('#')).flat_map(|line| [line, "\n"]).collect();
     let mut words: Vec<Cow<'_, str>> = vec![
@@ -58,15 +62,25 @@ pub(super) fn command_line(exec: &Exec, input: &Input) -> String {
         cwd.into(),
         path.into(),
         input.into(),
+        closing.into(),
+        name.into(),
     ];
-    words.push(name.into());
     words.extend(exec.env.iter().map(|(name, value)| format!("{name}={value}").into()));
-    if name.contains('=') {
-        // `env` would take it for a variable.
+    if is_like_a_variable(exec) {
         words.extend(["/bin/sh", "-c", r#"exec "$@""#, "sandpiper"].map(Cow::from));
     }
     words.extend(exec.argv.iter().map(|argument| Cow::from(argument.as_str())));
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// How many programs make way for a command, one for the next: the shell that finds it, `env`, and one more shell
+/// where `env` would take the command's name for a variable.
+pub(super) fn depth(exec: &Exec) -> u8 {
+    if is_like_a_variable(exec) { 3 } else { 2 }
+}
+
+fn is_like_a_variable(exec: &Exec) -> bool {
+    exec.argv.first().is_some_and(|name| name.contains('='))
 }
 
 /// A line of the input for some bytes.
@@ -77,14 +91,19 @@ pub(super) fn input_line(bytes: &[u8]) -> String {
 /// What a log says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Said {
-    /// The command runs as this process.
-    Started(u32),
+    /// The command runs.
+    Started {
+        /// As this process.
+        pid: u32,
+        /// Which leads a process group.
+        leads: bool,
+    },
     /// It does not run.
     NotStarted(WhyNot),
     /// It has written this.
     Output(Stream, Bytes),
-    /// It has ended, with the status that a shell has for that.
-    Ended(u8),
+    /// It has ended.
+    Ended(Exit),
     /// Nothing more comes of this stream.
     Closed(Stream),
 }
@@ -166,8 +185,8 @@ impl Log {
             && let Some(at) = line.iter().position(|byte| *byte == b'#')
         {
             let status = line.split_off(at);
-            let status = status.get(1..).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
-            said.push(Said::Ended(status.ok_or("a status is none")?));
+            let exit = status.get(1..).and_then(|status| exit(std::str::from_utf8(status).ok()?));
+            said.push(Said::Ended(exit.ok_or("a status is none")?));
             // What is before it goes on in the next line.
             return Ok(());
         }
@@ -179,10 +198,11 @@ impl Log {
             Some(b'i') if line.get(1) == Some(&b':') => return Ok(()),
             Some(b'.') if line.len() == 1 => Said::Closed(stream),
             Some(b'?') => Said::NotStarted(WhyNot::Lacks(word(1))),
-            Some(b'@') => {
+            Some(sign @ (b'@' | b'~')) => {
                 // 0 and 1 would be everybody's when a signal is sent.
                 let pid = word(1).parse().ok().filter(|pid| *pid > 1);
-                Said::Started(pid.ok_or("a process has no number")?)
+                let pid = pid.ok_or("a process has no number")?;
+                Said::Started { pid, leads: *sign == b'@' }
             }
             Some(b'!') => Said::NotStarted(match word(1).as_str() {
                 "missing" => WhyNot::Missing,
@@ -197,6 +217,18 @@ impl Log {
             }
         });
         Ok(())
+    }
+}
+
+/// What a shell's status means: above 128, the number of the signal that ended the command, or the command's own,
+/// unless the shell has said which.
+fn exit(status: &str) -> Option<Exit> {
+    match status.strip_suffix(" signal") {
+        Some(status) => {
+            let signal = status.parse::<u8>().ok()?.checked_sub(128)?;
+            Some(Exit::Signal { signal })
+        }
+        None => Some(Exit::Code { code: status.parse().ok()? }),
     }
 }
 
@@ -221,10 +253,10 @@ mod tests {
     fn a_log_is_read_however_it_is_cut() {
         let log = b"\x02\x02\x02@7\n\x01\x01\x01YQBi\n\x02\x02\x02ZXJyCg==\n\x02\x02\x02#3\n\x01\x01\x01.\n\x02\x02\x02.\n";
         let expected = vec![
-            Said::Started(7),
+            Said::Started { pid: 7, leads: true },
             output(Stream::Stdout, "a\0b"),
             output(Stream::Stderr, "err\n"),
-            Said::Ended(3),
+            Said::Ended(Exit::Code { code: 3 }),
             Said::Closed(Stream::Stdout),
             Said::Closed(Stream::Stderr),
         ];
@@ -237,13 +269,24 @@ mod tests {
     #[test]
     fn a_status_in_the_middle_of_a_line_leaves_the_line_whole() {
         let said = read(&[b"\x02\x02\x02ZXJ#0\n\x02\x02\x02yCg==\n"]);
-        assert_eq!(said, Ok(vec![Said::Ended(0), output(Stream::Stderr, "err\n")]));
+        assert_eq!(said, Ok(vec![Said::Ended(Exit::Code { code: 0 }), output(Stream::Stderr, "err\n")]));
     }
 
     #[test]
     fn a_line_that_is_cut_by_the_other_stream_is_whole() {
         let said = read(&[b"\x01\x01\x01YQ\x02\x02\x02.\n\x01\x01\x01==\n"]);
         assert_eq!(said, Ok(vec![Said::Closed(Stream::Stderr), output(Stream::Stdout, "a")]));
+    }
+
+    #[test]
+    fn a_signal_is_told_from_a_status_that_looks_like_one() {
+        assert_eq!(read(&[b"\x02\x02\x02#137\n"]), Ok(vec![Said::Ended(Exit::Code { code: 137 })]));
+        assert_eq!(read(&[b"\x02\x02\x02#137 signal\n"]), Ok(vec![Said::Ended(Exit::Signal { signal: 9 })]));
+    }
+
+    #[test]
+    fn a_process_that_leads_no_group_is_told_as_that() {
+        assert_eq!(read(&[b"\x02\x02\x02~7\n"]), Ok(vec![Said::Started { pid: 7, leads: false }]));
     }
 
     #[test]
@@ -263,8 +306,11 @@ mod tests {
             (b"\x01\x01\x01a b\n", "a line of Stdout is not base64"),
             (b"\x02\x02\x02#x\n", "a status is none"),
             (b"\x02\x02\x02#300\n", "a status is none"),
+            (b"\x02\x02\x02#3 signal\n", "a status is none"),
+            (b"\x02\x02\x02#137 other\n", "a status is none"),
             (b"\x02\x02\x02@x\n", "a process has no number"),
             (b"\x02\x02\x02@1\n", "a process has no number"),
+            (b"\x02\x02\x02~1\n", "a process has no number"),
             (b"\x02\x02\x02!x\n", "it does not start for `x`"),
         ] {
             assert_eq!(read(&[log]), Err(error.to_owned()), "{}", log.escape_ascii());
@@ -276,15 +322,15 @@ mod tests {
     #[test]
     fn a_command_line_is_words() {
         let exec = Exec::new(["echo", "it's"]).env("PATH", "/a").env("A", "b c").cwd("/tmp");
-        let line = command_line(&exec, &Input::Empty);
+        let line = command_line(&exec, &Input::Empty, "/c-");
         assert!(line.starts_with("'/bin/sh' '-c' '"), "{line}");
         assert!(
-            line.ends_with(r"'sandpiper' '/tmp' '/a' '-' 'echo' 'PATH=/a' 'A=b c' 'echo' 'it'\''s'"),
+            line.ends_with(r"'sandpiper' '/tmp' '/a' '-' '/c-' 'echo' 'PATH=/a' 'A=b c' 'echo' 'it'\''s'"),
             "{line}"
         );
-        let line = command_line(&Exec::new(["a=b"]), &Input::File("/tmp/x".to_owned()));
+        let line = command_line(&Exec::new(["a=b"]), &Input::File("/tmp/x".to_owned()), "/c-");
         assert!(
-            line.ends_with(r#"'/' '' '/tmp/x' 'a=b' '/bin/sh' '-c' 'exec "$@"' 'sandpiper' 'a=b'"#),
+            line.ends_with(r#"'' '' '/tmp/x' '/c-' 'a=b' '/bin/sh' '-c' 'exec "$@"' 'sandpiper' 'a=b'"#),
             "{line}"
         );
     }

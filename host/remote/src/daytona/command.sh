@@ -1,16 +1,17 @@
 # Runs one command for the adapter; `command.rs` says what it prints, and why.
-# $1 working directory, $2 PATH to look in or empty, $3 standard input (`-` none, `+` lines of the
-# session, else a file that is removed), $4 name of the command; then what `env` takes.
-input=$3
+# $1 working directory or empty, $2 PATH to look in or empty, $3 standard input (`-` none, `+` lines of the
+# session, else a file that is removed), $4 what the names of the files begin with that close a stream, $5 name of
+# the command; then what `env` takes.
+input=$3 closing=$4
 exec 3>&1 4>&2
 for tool in base64 dd env; do
   command -v "$tool" >/dev/null 2>&1 || { echo "?$tool" >&4; exit 0; }
 done
-group= line_end='
+group= sign='~' line_end='
 '
-command -v setsid >/dev/null 2>&1 && group=setsid
+command -v setsid >/dev/null 2>&1 && group=setsid sign=@
 encode() {
-  while :; do
+  while [ ! -e "$closing$1" ]; do
     text=$(dd bs=49152 count=1 2>/dev/null | base64 -w0) || { echo '?base64'; return; }
     [ -n "$text" ] || break
     printf '%s\n' "$text"
@@ -26,9 +27,13 @@ decode() {
   done
 }
 begin='
-cd -- "$1" 2>/dev/null || { echo "!directory" >&4; exit 126; }
-path=${2:-$PATH}: name=$4 denied=
-shift 4
+exec >&9 2>&5 5>&- 9>&-
+if [ -z "$1" ] && [ -d /workspace ]; then cd /workspace; else cd -- "${1:-/}"; fi 2>/dev/null || {
+  echo "!directory" >&4
+  exit 126
+}
+path=${2:-$PATH}: name=$5 denied=
+shift 5
 case $name in
   */*) path=: ;;
 esac
@@ -40,7 +45,7 @@ while [ -n "$path" ]; do
     */*) file=$name ;;
   esac
   if [ -f "$file" ] && [ -x "$file" ]; then
-    echo "@$$" >&4
+    echo "$sign$$" >&4
     echo "$$" >&8
     exec 3>&- 4>&- 8>&-
     exec env -- "$@"
@@ -53,17 +58,21 @@ exit 127'
 execute() {
   if [ "$input" != - ] && [ "$input" != + ]; then rm -f -- "$input"; fi
   exec 5>&2 9>&1
-  # In the foreground: what a shell has in the background ignores interrupts.
+  # In the foreground: what a shell has in the background ignores interrupts. All that this shell itself may say is
+  # that a signal has ended the command, which the status alone does not tell.
   ended=$(
-    exec 8>&1 >/dev/null 2>&1
-    $group /bin/sh -c "$begin" sandpiper "$@" >&9 2>&5 5>&- 9>&-
+    exec 8>&1 2>&1 >/dev/null
+    $group /bin/sh -c "sign='$sign'$begin" sandpiper "$@"
     echo "$?" >&8
   )
   exec 5>&- 9>&- >/dev/null 2>&1
-  case $ended in
-    *"$line_end"*) [ -n "$group" ] && kill -s KILL -- "-${ended%%"$line_end"*}" ;;
+  status=${ended##*"$line_end"} by=
+  said=${ended%"$status"}
+  case $said in
+    *"$line_end"*"$line_end") by=' signal' ;;
   esac
-  printf '#%s\n' "${ended##*"$line_end"}" >&4
+  [ -n "$group" ] && [ -n "$said" ] && kill -s KILL -- "-${said%%"$line_end"*}"
+  printf '#%s%s\n' "$status" "$by" >&4
 }
 feed() {
   case $input in
@@ -72,4 +81,4 @@ feed() {
     *) execute "$@" <"$input" ;;
   esac
 }
-{ { feed "$@" 2>&1 >&6 6>&- | encode >&4 6>&-; } 6>&1 | encode >&3; }
+{ { feed "$@" 2>&1 >&6 6>&- | encode 2 >&4 6>&-; } 6>&1 | encode 1 >&3; }

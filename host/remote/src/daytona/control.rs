@@ -1,7 +1,7 @@
 //! The calls that make, find, change and delete sandboxes.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use sandpiper_core::{Error, SandboxRef};
 use tokio::time::{Instant, sleep};
@@ -34,19 +34,19 @@ impl Control {
     }
 
     pub(super) async fn get(&self, reference: &SandboxRef) -> Result<Sandbox, Error> {
-        self.read(reference).await.map(|(sandbox, _)| sandbox)
-    }
-
-    /// The sandbox, and the time of the server.
-    pub(super) async fn read(&self, reference: &SandboxRef) -> Result<(Sandbox, Option<SystemTime>), Error> {
-        let answer = self.of(Method::GET, reference, &[], "look at a sandbox").send().await?;
-        let date =
-            answer.headers.get("date").and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok());
-        let sandbox: Sandbox = answer.json()?;
+        let sandbox: Sandbox =
+            self.of(Method::GET, reference, &[], "look at a sandbox").send().await?.json()?;
         if sandbox.state == State::Destroyed {
             return Err(Error::Gone { reference: reference.clone() });
         }
-        Ok((sandbox, date))
+        Ok(sandbox)
+    }
+
+    /// Whether there is a snapshot of this name.
+    pub(super) async fn has_snapshot(&self, name: &str) -> Result<bool, Error> {
+        let call = self.client.call(Method::GET, &["snapshots", name], "look for a snapshot");
+        let answer = call.send().await?;
+        if answer.status == StatusCode::NOT_FOUND { Ok(false) } else { answer.checked().map(|_| true) }
     }
 
     /// The sandboxes that have all of these labels.
@@ -147,7 +147,7 @@ impl Control {
         self.change(reference, &["stop"], "stop a sandbox").await
     }
 
-    /// Has a sandbox end this many minutes after it was made.
+    /// Has a sandbox end this many minutes from now.
     pub(super) async fn set_ttl(&self, reference: &SandboxRef, minutes: u64) -> Result<(), Error> {
         self.change(reference, &["ttl", &minutes.to_string()], "set the lifetime").await
     }

@@ -13,9 +13,9 @@
 //!   refused.
 //! - A command ends with its first process. What it has left running ends then too, as far as it is in the command's
 //!   process group, which takes `setsid` in the image.
-//! - The status is that of a shell: a command that itself exits with 137 is not told from one that `SIGKILL` ended.
-//!   How much CPU time and memory it took is not known.
-//! - [`Control::close`](sandpiper_core::Control::close) drops what comes of a stream; the guest is not told.
+//! - That a signal has ended a command is known as far as the image's shell says so: some say nothing of `SIGINT`,
+//!   `SIGPIPE` or `SIGTERM`, and the end is the code then that a shell has for it. How much CPU time and memory a command
+//!   took is not known.
 //! - The lifetime is counted in whole minutes. Without one, Daytona stops a sandbox when nothing has been asked of it
 //!   for 15 minutes, and keeps it.
 //! - The wall and output limits are enforced here, and noted as labels, so that whoever connects enforces them too.
@@ -23,13 +23,16 @@
 mod command;
 mod config;
 mod control;
+mod ending;
 mod exec;
 mod files;
 mod follow;
+mod heard;
 mod multipart;
 mod network;
 mod sandbox;
 mod script;
+mod signal;
 mod toolbox;
 mod wire;
 
@@ -39,8 +42,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use sandpiper_core::{
-    Admitted, Backend, BoxFuture, Capabilities, Error, Health, Image, Lack, Limits, LimitsError, Refusal,
-    Sandbox, SandboxInfo, SandboxRef, SandboxState, Spec, SpecError,
+    Admitted, Backend, BoxFuture, Capabilities, Error, Health, Image, Lack, Limits, Refusal, Sandbox,
+    SandboxInfo, SandboxRef, SandboxState, Spec,
 };
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
@@ -51,7 +54,7 @@ use self::sandbox::DaytonaSandbox;
 use self::toolbox::Toolbox;
 use self::wire::{BuildInfo, CREATION_LABEL, CreateSandbox, LANGUAGE_LABEL, State};
 use crate::Secret;
-use crate::http::{Client, ClientConfig, ConfigError};
+use crate::http::{Client, ClientConfig, ConfigError, StatusCode};
 
 /// The backend's name.
 const NAME: &str = "daytona";
@@ -151,17 +154,34 @@ impl Daytona {
         let mut tried = 1;
         loop {
             let answer = self.control().create(request).await?;
+            let status = answer.status;
             let err = match answer.json::<wire::Sandbox>() {
                 Ok(made) => return Ok(made),
                 Err(err) => err,
             };
-            let Error::RateLimited { retry_after, .. } = &err else { return Err(err) };
+            let Error::RateLimited { retry_after, .. } = &err else {
+                return Err(self.explain(err, status, request).await);
+            };
             let wait = retry_after.unwrap_or(Duration::from_secs(1));
             if tried == CREATE_TRIES || Instant::now() + wait >= deadline {
                 return Err(err);
             }
             sleep(wait).await;
             tried += 1;
+        }
+    }
+
+    /// What it means that nothing is made: the snapshot may not be there, which has no status of its own.
+    async fn explain(&self, err: Error, status: StatusCode, request: &CreateSandbox) -> Error {
+        let may_be = status.is_client_error() && matches!(err, Error::Backend { .. });
+        let Some(name) = request.snapshot.as_ref().filter(|_| may_be) else { return err };
+        match self.control().has_snapshot(name).await {
+            Ok(false) => Error::Image {
+                image: name.clone(),
+                reason: "daytona has no snapshot of this name".to_owned(),
+                source: Some(err.into()),
+            },
+            Ok(true) | Err(_) => err,
         }
     }
 
@@ -189,7 +209,7 @@ impl Daytona {
         labels.insert(CREATION_LABEL.to_owned(), creation.to_owned());
         labels.insert(WALL_LABEL.to_owned(), spec.limits.wall.as_millis().to_string());
         labels.insert(OUTPUT_LABEL.to_owned(), spec.limits.output_bytes.to_string());
-        let ttl_minutes = spec.lifetime.map(whole_minutes).transpose()?;
+        let ttl_minutes = spec.lifetime.map(|lifetime| lifetime.as_secs() / 60);
         let (snapshot, build_info, resources) = match base {
             Base::Usual => (None, None, Resources::default()),
             Base::Snapshot(name) => (Some(name), None, Resources::default()),
@@ -297,6 +317,7 @@ impl Backend for Daytona {
             network_rules: true,
             network_everything: true,
             lifetime: true,
+            lifetime_in_seconds: false,
             metadata: true,
             signals: true,
             connect: true,
@@ -424,18 +445,6 @@ fn headers(config: &DaytonaConfig) -> Vec<(&'static str, Secret)> {
     headers
 }
 
-/// A lifetime as the API counts it.
-fn whole_minutes(lifetime: Duration) -> Result<u64, Error> {
-    if lifetime.subsec_nanos() == 0 && lifetime.as_secs() > 0 && lifetime.as_secs().is_multiple_of(60) {
-        return Ok(lifetime.as_secs() / 60);
-    }
-    Err(Error::Refused(Refusal::Spec(SpecError::Limits(LimitsError {
-        limit: "lifetime",
-        value: format!("{lifetime:?}"),
-        expected: "whole minutes, which daytona counts it in",
-    }))))
-}
-
 /// The limits that are noted with a sandbox; the usual ones where others have made it.
 fn limits(labels: &BTreeMap<String, String>) -> Limits {
     let number = |name| labels.get(name).and_then(|value| value.parse::<u64>().ok());
@@ -543,10 +552,6 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused() {
         let refusal = |spec: Spec| daytona().request(&spec, "x").unwrap_err().to_string();
-        assert_eq!(
-            refusal(Spec { lifetime: Some(Duration::from_secs(90)), ..Spec::default() }),
-            "the limit lifetime is 90s, expected whole minutes, which daytona counts it in"
-        );
         assert_eq!(
             refusal(Spec {
                 metadata: [(CREATION_LABEL.to_owned(), String::new())].into(),

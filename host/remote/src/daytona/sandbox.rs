@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use sandpiper_core::{
-    BoxFuture, Control, Error, Exec, Files, Image, Lack, Limits, Metrics, PortAddress, Running, Sandbox,
-    SandboxRef,
+    Backend as _, BoxFuture, Control, Error, Exec, Files, Image, Lack, Limits, Metrics, PortAddress, Running,
+    Sandbox, SandboxRef,
 };
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ use super::exec::Run;
 use super::files::DaytonaFiles;
 use super::toolbox::Toolbox;
 use super::wire::{CREATION_LABEL, State};
-use super::{Daytona, NAME, random_name, time, whole_minutes};
+use super::{Daytona, NAME, random_name};
 
 /// Events that may wait for who takes them.
 const EVENTS_WAITING: usize = 16;
@@ -58,15 +58,10 @@ impl DaytonaSandbox {
     }
 
     async fn live_for(&self, lifetime: Duration) -> Result<(), Error> {
-        let minutes = whole_minutes(lifetime)?;
         let (control, reference) = (&self.toolbox.control, &self.toolbox.reference);
-        let (sandbox, now) = control.read(reference).await?;
-        // It is counted from when the sandbox was made, by the server's clock where that is known.
-        let now = now.unwrap_or_else(SystemTime::now);
-        let age = time(sandbox.created_at.as_deref())?.and_then(|made| now.duration_since(made).ok());
-        let age_minutes = age.unwrap_or_default().as_secs().div_ceil(60);
+        self.daytona.capabilities(&Image::default()).check_lifetime(lifetime)?;
         control.never_stop(reference).await?;
-        control.set_ttl(reference, age_minutes.saturating_add(minutes)).await
+        control.set_ttl(reference, lifetime.as_secs() / 60).await
     }
 
     async fn set_aside(&self) -> Result<(), Error> {

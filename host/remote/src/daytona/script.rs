@@ -93,7 +93,7 @@ impl Script<'_> {
                 quoted(path)
             ),
             Self::MakeDirectory(path) => format!(
-                "p={}\nif [ ! -d \"$p\" ]; then\nif [ -e \"$p\" ] || [ -L \"$p\" ]; then no exists; fi\n\
+                "p={}\nif [ ! -d \"$p\" ]; then\n[ -e \"$p\" ] && no not-directory\n[ -L \"$p\" ] && no exists\n\
                  leads \"$p\"\nmay_write \"${{up:-/}}\"\ntry mkdir -p -- \"$p\"\nfi\necho ok",
                 quoted(path)
             ),

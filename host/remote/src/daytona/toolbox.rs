@@ -20,6 +20,9 @@ const EXECUTE_SECONDS: u64 = 60;
 /// Most bytes that such a program prints: the base64 of a list of [`super::script::MOST_FILES`] paths.
 const EXECUTE_LIMIT: usize = 64 << 20;
 
+/// How long a sandbox may take to come to a state, of which it is asked why its daemon does not answer.
+const SETTLING: Duration = Duration::from_secs(10);
+
 /// What a form with a file has beyond the file.
 const FORM_BYTES: usize = 64 << 10;
 
@@ -160,10 +163,13 @@ impl Toolbox {
         let action = match &err {
             Error::Unreachable { action, .. }
             | Error::Slow { action, .. }
-            | Error::Backend { action, .. } => *action,
+            | Error::Backend { action, .. }
+            | Error::Protocol { action, .. } => *action,
             _ => return err,
         };
-        match self.control.get(&self.reference).await {
+        // What it does when it is on its way from one state to another, is what it comes to.
+        let is_settled = |state| state != State::Changing;
+        match self.control.wait(&self.reference, action, is_settled, SETTLING).await {
             Err(gone @ Error::Gone { .. }) => gone,
             Ok(sandbox) => match sandbox.state {
                 State::Destroying => Error::Gone { reference: self.reference.clone() },

@@ -62,8 +62,56 @@ async fn what_does_not_run_says_why() {
         "the working directory /no such is not a directory in the sandbox"
     );
     assert_eq!(exit(Exec::new(["a=b"])).await.unwrap(), Exit::NotFound { command: "a=b".to_owned() });
-    assert_eq!(exit(shell("kill -9 $$")).await.unwrap(), Exit::Signal { signal: 9 });
     assert_eq!(exit(shell("exit 127")).await.unwrap(), Exit::Code { code: 127 });
+}
+
+#[tokio::test]
+async fn a_signal_is_told_from_a_code_that_looks_like_one() {
+    let here = here(Spec::default()).await;
+    let killed = run(&*here.sandbox, shell("kill -9 $$")).await.unwrap();
+    // What the shell between says of it is not the command's.
+    assert_eq!((killed.exit.code(), killed.stderr.bytes), (137, Vec::new()));
+    if told_by_the_shell() {
+        assert_eq!(killed.exit, Exit::Signal { signal: 9 });
+    }
+    for code in [128, 129, 130, 134, 137, 143, 192, 255] {
+        let outcome = run(&*here.sandbox, shell(&format!("exit {code}"))).await.unwrap();
+        assert_eq!(outcome.exit, Exit::Code { code });
+    }
+}
+
+/// Whether the shell of this machine says what has ended a program of a substitution; bash does not.
+fn told_by_the_shell() -> bool {
+    let script = "told=$(exec 2>&1; sh -c 'kill -9 $$'; :); test -n \"$told\"";
+    std::process::Command::new("/bin/sh").args(["-c", script]).status().unwrap().success()
+}
+
+#[tokio::test]
+async fn who_writes_to_a_closed_stream_is_told() {
+    let here = here(Spec::default()).await;
+    let script = "echo up; while echo more; do sleep 0.05; done; echo ended >&2; exit 5";
+    let (mut events, done, control) =
+        here.sandbox.spawn(shell(&format!("trap '' PIPE; {script}"))).await.unwrap().split();
+    let listen = async {
+        let mut said = Vec::new();
+        while let Some(Event::Output { stream, bytes }) = events.recv().await {
+            if stream == Stream::Stderr {
+                said.extend_from_slice(&bytes);
+            } else {
+                control.close(Stream::Stdout);
+            }
+        }
+        said
+    };
+    let (outcome, said) = tokio::join!(done, listen);
+    assert_eq!(outcome.unwrap().exit, Exit::Code { code: 5 });
+    assert!(said.ends_with(b"ended\n"), "{}", said.escape_ascii());
+    let left = || {
+        let names = std::fs::read_dir("/tmp").unwrap().map(|entry| entry.unwrap().file_name());
+        let is_ours = |name: &str| name.starts_with(".sandpiper-") && name.ends_with("-1");
+        names.filter(|name| is_ours(&name.to_string_lossy())).count()
+    };
+    until(|| here.daemon.sessions() == 0 && left() == 0).await;
 }
 
 #[tokio::test]
@@ -178,7 +226,38 @@ async fn signals_reach_the_command() {
         (Exit::Code { code: 5 }, b"up\ntaken\n".to_vec())
     );
     let (exit, _) = signalled(&here, "echo up; exec sleep 4000", Control::interrupt).await;
-    assert_eq!(exit, Exit::Signal { signal: 2 });
+    assert_eq!(exit.code(), 130);
+}
+
+/// A folder with programs of this machine, and no others.
+fn programs(names: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in names {
+        std::os::unix::fs::symlink(format!("/bin/{name}"), folder.path().join(name)).unwrap();
+    }
+    folder
+}
+
+#[tokio::test]
+async fn without_process_groups_an_interrupt_is_for_what_a_command_has_started() {
+    let here = here(Spec::default()).await;
+    let folder = programs(&["sh", "env", "dd", "base64", "sleep", "ps"]);
+    *here.daemon.path.lock().unwrap() = Some(folder.path().to_str().unwrap().to_owned());
+    let script = "trap 'echo on' INT; echo up; sleep 9000; exit 7";
+    let (mut events, done, control) = here.sandbox.spawn(shell(script)).await.unwrap().split();
+    let mut said = Vec::new();
+    let listen = async {
+        while let Some(Event::Output { bytes, .. }) = events.recv().await {
+            said.extend_from_slice(&bytes);
+            if said == b"up\n" {
+                until(|| running("sleep 9000") == 1).await;
+                control.interrupt();
+            }
+        }
+    };
+    let (outcome, ()) = tokio::join!(done, listen);
+    assert_eq!(outcome.unwrap().exit, Exit::Code { code: 7 });
+    assert_eq!(String::from_utf8_lossy(&said), "up\non\n");
 }
 
 #[tokio::test]

@@ -31,6 +31,8 @@ pub struct Daemon {
     made: AtomicUsize,
     /// The state in which sandboxes are made, and how often they are looked at before they are started.
     pub looks_until_started: AtomicUsize,
+    /// Where programs are looked for, if not where this process does.
+    pub path: Mutex<Option<String>>,
 }
 
 #[derive(Default)]
@@ -125,6 +127,7 @@ impl Daemon {
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
         let found = match parts.as_slice() {
             ["api", "sandbox", rest @ ..] => self.control(&request, rest),
+            ["api", "snapshots", "there"] => (200, json!({"name": "there"})),
             ["toolbox", id, rest @ ..] => {
                 let state = self.sandboxes.lock().unwrap().get(*id).map(|made| made.state.clone());
                 if state.as_deref() != Some("started") {
@@ -226,7 +229,7 @@ impl Daemon {
         let none = || (404, json!({"message": "not found"}));
         match (request.method.as_str(), rest) {
             ("POST", ["process", "execute"]) => {
-                let (code, result) = execute(request.json()["command"].as_str().unwrap());
+                let (code, result) = self.execute(request.json()["command"].as_str().unwrap());
                 (200, json!({"exitCode": code, "result": result}))
             }
             ("POST", ["process", "session"]) => {
@@ -237,7 +240,8 @@ impl Daemon {
             ("POST", ["process", "session", id, "exec"]) => {
                 let body = request.json();
                 assert_eq!((&body["runAsync"], &body["suppressInputEcho"]), (&json!(true), &json!(true)));
-                let running = Running::start(body["command"].as_str().unwrap());
+                let running =
+                    Running::start(self.program("bash").arg("-c").arg(body["command"].as_str().unwrap()));
                 let mut sessions = self.sessions.lock().unwrap();
                 let Some(session) = sessions.get_mut(*id) else { return none() };
                 session.command = Some(Arc::new(running));
@@ -275,6 +279,29 @@ impl Daemon {
             ),
             _ => none(),
         }
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(format!("/bin/{name}"));
+        if let Some(path) = &*self.path.lock().unwrap() {
+            command.env("PATH", path);
+        }
+        command
+    }
+
+    /// Executes a command as the daemon does, which gives it to a shell on its standard input.
+    fn execute(&self, command: &str) -> (i32, String) {
+        let mut child = self
+            .program("sh")
+            .arg("-c")
+            .arg("exec 2>&1; exec /bin/sh")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(command.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     fn running(&self, session: &str) -> Option<Arc<Running>> {
@@ -336,10 +363,8 @@ impl Session {
 }
 
 impl Running {
-    fn start(command: &str) -> Self {
-        let mut child = Command::new("bash")
-            .arg("-c")
-            .arg(command)
+    fn start(command: &mut Command) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -370,20 +395,6 @@ fn keep_lines(output: impl Read + Send + 'static, prefix: [u8; 3], log: Arc<Log>
         log.open.fetch_sub(1, Ordering::SeqCst);
         log.changed.notify_waiters();
     });
-}
-
-/// Executes a command as the daemon does, which gives it to a shell on its standard input.
-fn execute(command: &str) -> (i32, String) {
-    let mut child = Command::new("/bin/sh")
-        .arg("-c")
-        .arg("exec 2>&1; exec /bin/sh")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(command.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 fn upload(request: &Request) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sandpiper_core::{Backend, Error, Exit, FileErrorKind, Limits, Network, Quota, Spec};
+use sandpiper_core::{Backend, Error, Exit, FileErrorKind, Image, Limits, Network, Quota, Spec};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -22,15 +22,16 @@ type Before = io::Result<Result<Option<Reply>, Reply>>;
 async fn faulty<F>(
     daemon: &Arc<Daemon>,
     is_it: fn(&Request) -> bool,
-    otherwise: fn(usize, Request, Reply) -> F,
+    otherwise: impl Fn(usize, Request, Reply) -> F + Send + Sync + 'static,
 ) -> Server
 where
     F: Future<Output = Before> + Send + 'static,
 {
-    let count = AtomicUsize::new(0);
+    let (count, otherwise) = (AtomicUsize::new(0), Arc::new(otherwise));
     daemon
         .serve(move |request, reply| {
             let number = is_it(&request).then(|| count.fetch_add(1, Ordering::SeqCst));
+            let otherwise = Arc::clone(&otherwise);
             async move {
                 match number {
                     Some(number) => otherwise(number, request, reply).await,
@@ -143,6 +144,27 @@ async fn a_conflict_is_what_the_backend_says() {
     assert_eq!(
         err.to_string(),
         "the backend daytona cannot make a sandbox: quota of sandboxes is used up (HTTP 409 Conflict)"
+    );
+}
+
+#[tokio::test]
+async fn a_creation_that_is_refused_is_an_image_only_where_its_snapshot_is_not_there() {
+    let daemon = Daemon::new();
+    let server = faulty(&daemon, is_create, |_, _, reply| async {
+        says(reply, 400, &[], r#"{"statusCode":400,"message":"it is not to be"}"#).await
+    })
+    .await;
+    let daytona = backend(&server.url);
+    let make = async |name: &str| {
+        let image = Image::Named(name.to_owned());
+        create(&daytona, Spec { image, ..Spec::default() }).await.map(drop).unwrap_err()
+    };
+    let err = make("none").await;
+    assert_eq!(err.to_string(), "cannot use the image none: daytona has no snapshot of this name");
+    let err = make("there").await;
+    assert_eq!(
+        err.to_string(),
+        "the backend daytona cannot make a sandbox: it is not to be (HTTP 400 Bad Request)"
     );
 }
 
@@ -433,6 +455,26 @@ async fn a_sandbox_that_is_killed_under_a_command_is_gone() {
     let err = outcome.unwrap_err();
     assert!(matches!(&err, Error::Gone { reference } if reference.id == "box-0"), "{err}");
     sandbox.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_log_that_the_end_of_its_sandbox_has_spoilt_breaks_no_protocol() {
+    let daemon = Daemon::new();
+    let ending = Arc::clone(&daemon);
+    let server = faulty(&daemon, is_log, move |_, request, mut reply| {
+        let ending = Arc::clone(&ending);
+        async move {
+            reply.raw(accepted(&request)).await?;
+            ending.sandboxes.lock().unwrap().clear();
+            reply.raw(frame(BINARY, &log(2, "the sandbox was closed"))).await?;
+            reply.client_gone().await;
+            Ok(Ok(None))
+        }
+    })
+    .await;
+    let sandbox = create(&backend(&server.url), Spec::default()).await.unwrap();
+    let err = run(&*sandbox, shell("sleep 7000")).await.unwrap_err();
+    assert!(matches!(&err, Error::Gone { reference } if reference.id == "box-0"), "{err}");
 }
 
 #[tokio::test]
