@@ -167,7 +167,13 @@ async fn a_command_waits_for_a_reader_that_is_slow(context: &Context<'_>) -> Res
     let program = "for i in range(262144): print('%07d' % i)";
     let (mut events, done, _control) = place.sandbox.spawn(place.python(program)).await?.split();
     let task = tokio::spawn(done);
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // The command has more to say than anybody keeps for the reader.
+    crate::context::until("events wait for the reader", context.patience(), async || {
+        let before = events.len();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        Ok(before > 0 && events.len() == before)
+    })
+    .await?;
     let mut bytes = Vec::new();
     while let Some(event) = events.recv().await {
         if let Event::Output { bytes: piece, .. } = event {
