@@ -48,6 +48,7 @@ const LITTLE: Capabilities = Capabilities {
     network_rules: false,
     network_everything: false,
     lifetime: false,
+    lifetime_in_seconds: false,
     metadata: false,
     host_git: false,
     signals: false,
