@@ -243,14 +243,15 @@ impl Walk<'_, '_> {
     }
 
     fn check_reserved(&self, name: &str) -> Attempt<()> {
+        // Some spellings of `.git` are reserved on Windows too; the answer is the same everywhere.
+        if self.namespace.hides(&self.place, name.as_bytes()) {
+            let path = self.place.join(name);
+            return Err(Failure::denied(Errno::PERM, DenialReason::GitDirectory).on(|| path));
+        }
         let on_host = matches!(self.place.directory, Directory::Host(_));
         if on_host && reserved::refused_here(name) {
             let path = self.place.join(name);
             return Err(Failure::denied(Errno::INVAL, DenialReason::ReservedName).on(|| path));
-        }
-        if self.namespace.hides(&self.place, name.as_bytes()) {
-            let path = self.place.join(name);
-            return Err(Failure::denied(Errno::PERM, DenialReason::GitDirectory).on(|| path));
         }
         Ok(())
     }
