@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use sandpiper::remote::{Daytona, DaytonaConfig, E2b, E2bConfig, Secret};
@@ -11,7 +10,10 @@ use sandpiper::{Backend, Lack};
 use sandpiper_conformance::Suite;
 use tempfile::TempDir;
 
-use crate::harness::{Printed, cache, command};
+use crate::harness::command;
+
+#[cfg(unix)] // They are looked for where Unix has them.
+mod sdks;
 
 const KEY: &str = "key-of-tests";
 
@@ -116,96 +118,4 @@ fn the_adapter_of_e2b_keeps_the_contract() {
 fn the_adapter_of_daytona_keeps_the_contract() {
     let served = Served::start(&[]);
     keeps_all_but(&[], &served.daytona(), &served.daytona());
-}
-
-fn checks() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/sdks").canonicalize().unwrap()
-}
-
-/// A folder of the cache with what a list of packages names, installed once for each content of the list.
-fn installed(list: &str, install: impl FnOnce(&Path)) -> PathBuf {
-    let text = std::fs::read(checks().join(list)).unwrap();
-    let folder = cache().join("sdks").join(sandpiper::journal::Digest::of(&text).to_string());
-    let done = folder.join("installed");
-    // Tests are processes of their own, and several need the same.
-    std::fs::create_dir_all(&folder).unwrap();
-    let lock = std::fs::File::create(folder.join("lock")).unwrap();
-    lock.lock().unwrap();
-    if !done.exists() {
-        install(&folder);
-        std::fs::write(done, "").unwrap();
-    }
-    folder
-}
-
-fn succeeds(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|err| panic!("{command:?}: {err}"));
-    assert!(output.status.success(), "{command:?}: {}\n{}", output.stdout(), output.stderr());
-}
-
-fn python() -> PathBuf {
-    let folder = installed("requirements.txt", |folder| {
-        succeeds(Command::new("python3").args(["-m", "venv"]).arg(folder.join("venv")));
-        succeeds(
-            Command::new(folder.join("venv/bin/python"))
-                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
-                .arg(checks().join("requirements.txt")),
-        );
-    });
-    folder.join("venv/bin/python")
-}
-
-/// The checks of an SDK: all of them hold, and there are so many.
-#[track_caller]
-fn holds(mut program: Command, check: &Path, served: &Served, at_least: usize) {
-    let output = program
-        .arg(check)
-        .env("E2B_API_URL", &served.address)
-        .env("E2B_SANDBOX_URL", &served.address)
-        .env("E2B_API_KEY", KEY)
-        .env("DAYTONA_API_URL", format!("{}/api", served.address))
-        .env("DAYTONA_API_KEY", KEY)
-        .output()
-        .unwrap();
-    let told = output.stdout();
-    assert!(output.status.success(), "{told}\n{}", output.stderr());
-    let counted = told.lines().last().and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
-    assert!(counted.is_some_and(|counted| counted >= at_least), "{told}");
-}
-
-#[test]
-#[cfg(unix)]
-fn e2bs_python_sdk_works_unmodified() {
-    let served = Served::start(&[]);
-    holds(Command::new(python()), &checks().join("e2b_check.py"), &served, 40);
-}
-
-#[test]
-#[cfg(unix)]
-fn e2bs_code_interpreter_works_unmodified() {
-    let served = Served::start(&[]);
-    holds(Command::new(python()), &checks().join("code_interpreter_check.py"), &served, 40);
-}
-
-#[test]
-#[cfg(unix)]
-fn daytonas_python_sdk_works_unmodified() {
-    let served = Served::start(&[]);
-    holds(Command::new(python()), &checks().join("daytona_check.py"), &served, 40);
-}
-
-#[test]
-#[cfg(unix)]
-fn e2bs_javascript_sdk_works_unmodified() {
-    let folder = installed("package.json", |folder| {
-        std::fs::copy(checks().join("package.json"), folder.join("package.json")).unwrap();
-        succeeds(
-            Command::new("npm").args(["install", "--silent", "--no-fund", "--no-audit"]).current_dir(folder),
-        );
-    });
-    // Node looks for packages beside the file.
-    let check = folder.join("e2b_check.mjs");
-    std::fs::copy(checks().join("e2b_check.mjs"), &check).unwrap();
-    let served = Served::start(&[]);
-    holds(Command::new("node"), &check, &served, 40);
 }

@@ -70,6 +70,7 @@ pub(crate) fn set_mode(dir: &Dir, name: &OsStr, mode: u32) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "as on Unix")]
 pub(crate) fn set_mode(_dir: &Dir, _name: &OsStr, _mode: u32) -> io::Result<()> {
     Ok(())
 }

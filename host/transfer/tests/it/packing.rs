@@ -1,11 +1,10 @@
 //! What is packed, what is held back, and what is refused.
 
 use std::fs;
-use std::io::Read;
 
-use sandpiper_transfer::{Digest, EntryKind, Keep, State, TransferError, pack};
+use sandpiper_transfer::{Digest, EntryKind, Keep, TransferError, pack};
 
-use crate::tree::{PLENTY, Workspace, path, shown};
+use crate::tree::{PLENTY, Workspace, path};
 
 fn names_in(archive: &[u8]) -> Vec<String> {
     let mut archive = tar::Archive::new(archive);
@@ -95,6 +94,7 @@ fn long_names_are_read_by_others() {
 #[test]
 fn names_without_unicode_travel_as_bytes() {
     use std::ffi::OsStr;
+    use std::io::Read;
     use std::os::unix::ffi::OsStrExt;
 
     for name in [b"\xff\xfe".to_vec(), [b"\xff".as_slice(), &[b'x'; 150]].concat()] {
@@ -115,6 +115,8 @@ fn names_without_unicode_travel_as_bytes() {
 #[cfg(unix)]
 #[test]
 fn symlinks_are_packed_as_they_are() {
+    use sandpiper_transfer::State;
+
     let here = Workspace::of(&[("up", "->../../etc"), ("loop", "->loop"), ("d/x", "x"), ("to-d", "->d")]);
     let packed = here.pack();
     assert_eq!(names_in(&packed.archive), ["d/", "d/x", "loop", "to-d", "up"]);
@@ -133,7 +135,7 @@ fn a_socket_is_refused_by_name_unless_it_is_held_back() {
         refused.as_ref().unwrap_err().to_string(),
         "\"s\" is a socket, which no other machine can have; hold it back"
     );
-    assert_eq!(shown(refused), "Special { path: \"s\", kind: Socket }");
+    assert_eq!(crate::tree::shown(refused), "Special { path: \"s\", kind: Socket }");
     let packed = here.pack_without(&["s"]);
     assert_eq!(packed.manifest.get(&path("s")).unwrap().state.kind, EntryKind::Socket);
 }

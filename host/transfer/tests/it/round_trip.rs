@@ -24,16 +24,19 @@ fn a_path() -> impl Strategy<Value = String> {
 }
 
 fn an_act() -> impl Strategy<Value = Act> {
-    prop_oneof![
+    let act = prop_oneof![
         4 => (a_path(), "[xy]{0,3}").prop_map(|(path, content)| Act::Write(path, content)),
         1 => a_path().prop_map(Act::Directory),
-        #[cfg(unix)]
-        1 => (a_path(), "(\\.\\./)?[abc]{1,2}|/etc|[a]{101}").prop_map(|(path, target)| Act::Symlink(path, target)),
         2 => a_path().prop_map(Act::Remove),
-        #[cfg(unix)]
+    ];
+    #[cfg(unix)]
+    let act = prop_oneof![
+        7 => act,
+        1 => (a_path(), "(\\.\\./)?[abc]{1,2}|/etc|[a]{101}").prop_map(|(path, target)| Act::Symlink(path, target)),
         1 => (a_path(), prop_oneof![Just(0o755), Just(0o700), Just(0o644), Just(0o600)])
             .prop_map(|(path, mode)| Act::Mode(path, mode)),
-    ]
+    ];
+    act
 }
 
 fn do_all(workspace: &Workspace, acts: &[Act]) {
@@ -44,10 +47,10 @@ fn do_all(workspace: &Workspace, acts: &[Act]) {
 
 /// Does what can be done, and nothing through symlinks.
 fn act(workspace: &Workspace, act: &Act) {
-    let (Act::Write(name, _) | Act::Directory(name) | Act::Remove(name)) = act else {
+    let name = match act {
+        Act::Write(name, _) | Act::Directory(name) | Act::Remove(name) => name,
         #[cfg(unix)]
-        act_on_unix(workspace, act);
-        return;
+        Act::Symlink(..) | Act::Mode(..) => return act_on_unix(workspace, act),
     };
     let mut above = workspace.path();
     for part in name.split('/') {

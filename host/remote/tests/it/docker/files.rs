@@ -1,8 +1,7 @@
 //! Files of a container of a real daemon.
 
 use sandpiper_core::{
-    Access, Edit, Error, FileErrorKind, FileStat, FileType, FindQuery, Limits, Mount, SearchQuery, Spec,
-    Stdin,
+    Edit, Error, FileErrorKind, FileStat, FileType, FindQuery, Limits, SearchQuery, Spec, Stdin,
 };
 
 use super::daemon::{daemon, files, printed, run, sandbox, sh};
@@ -288,6 +287,8 @@ async fn trees_go_in_and_out() {
 #[cfg(unix)]
 #[tokio::test]
 async fn mounts_of_this_machine_are_as_writable_as_they_say() {
+    use sandpiper_core::{Access, Mount};
+
     let change = |config: &mut sandpiper_remote::docker::DockerConfig| {
         config.writable_mounts = sandpiper_remote::docker::WritableMounts::Uncounted;
     };
