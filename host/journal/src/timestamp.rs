@@ -37,15 +37,17 @@ mod tests {
 
     #[test]
     fn a_time_is_its_text_to_the_nanosecond() {
-        let time = SystemTime::UNIX_EPOCH + Duration::new(1_795_310_161, 123_456_789);
-        assert_eq!(text(time), "2026-11-22T01:16:01.123456789Z");
+        // Windows counts hundreds of them.
+        let nanoseconds = if cfg!(windows) { 123_456_700 } else { 123_456_789 };
+        let time = SystemTime::UNIX_EPOCH + Duration::new(1_795_310_161, nanoseconds);
+        assert_eq!(text(time), format!("2026-11-22T01:16:01.{nanoseconds}Z"));
         assert_eq!(parse(&text(time)), Some(time));
     }
 
     #[test]
     fn a_clock_that_is_far_off_is_no_panic() {
         assert_eq!(text(SystemTime::UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00.000000000Z");
-        let late = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40);
+        let late = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 39);
         assert!(text(late).starts_with("9999-12-31T23:59:59"));
     }
 }
