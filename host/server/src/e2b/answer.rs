@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use sandpiper_core::FileErrorKind;
+use sandpiper_core::{FileError, FileErrorKind};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -67,8 +67,24 @@ impl<E: Into<Failure>> From<E> for ControlError {
 
 impl IntoResponse for ControlError {
     fn into_response(self) -> Response {
-        Refused::of_client(status(&self.0), self.0.to_string()).into_response()
+        Refused::of_client(status(&self.0), message(&self.0)).into_response()
     }
+}
+
+/// What is said of a failure: of one of the system, what Go says, because clients tell them apart by these words.
+pub(super) fn message(failure: &Failure) -> String {
+    let Failure::File(FileError { operation, path, kind }) = failure else { return failure.to_string() };
+    let words = match kind {
+        FileErrorKind::NotFound => "no such file or directory",
+        FileErrorKind::AlreadyExists => "file exists",
+        FileErrorKind::NotADirectory => "not a directory",
+        FileErrorKind::IsADirectory => "is a directory",
+        FileErrorKind::NotEmpty => "directory not empty",
+        FileErrorKind::ReadOnly => "read-only file system",
+        FileErrorKind::OtherMount => "invalid cross-device link",
+        _ => return failure.to_string(),
+    };
+    format!("{operation} {path}: {words}")
 }
 
 /// The status of a failure.
@@ -134,13 +150,13 @@ impl EnvdError {
 
     /// As the error of a stream that has begun.
     pub(super) fn in_stream(&self) -> Value {
-        json!({ "code": self.code().1, "message": self.0.to_string() })
+        json!({ "code": self.code().1, "message": message(&self.0) })
     }
 }
 
 impl IntoResponse for EnvdError {
     fn into_response(self) -> Response {
         let (status, code) = self.code();
-        Refused::of_envd(status, code, self.0.to_string()).into_response()
+        Refused::of_envd(status, code, message(&self.0)).into_response()
     }
 }

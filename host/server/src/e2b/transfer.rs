@@ -50,7 +50,7 @@ impl<E: Into<Failure>> From<E> for TransferError {
 
 impl IntoResponse for TransferError {
     fn into_response(self) -> Response {
-        Refused::of_client(answer::status(&self.0), self.0.to_string()).into_response()
+        Refused::of_client(answer::status(&self.0), answer::message(&self.0)).into_response()
     }
 }
 

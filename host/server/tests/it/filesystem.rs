@@ -37,7 +37,7 @@ async fn a_file_is_described() {
     assert_eq!(entry["entry"]["type"], "FILE_TYPE_SYMLINK");
     assert_eq!(entry["entry"]["symlinkTarget"], "/home/other");
     let answer = place.call("filesystem.Filesystem/Stat", json!({ "path": "none" })).await;
-    let message = "cannot stat /home/user/none: there is no such file or directory";
+    let message = "stat /home/user/none: no such file or directory";
     assert_eq!((answer.status, answer.json()), (404, json!({ "code": "not_found", "message": message })));
 }
 
