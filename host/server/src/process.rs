@@ -17,6 +17,9 @@ const STDIN_BYTES: usize = 64 << 10;
 /// `SIGKILL`, as Linux counts.
 const KILL: u8 = 9;
 
+/// `SIGINT`.
+const INTERRUPT: u8 = 2;
+
 /// How long a command that is killed may take to end.
 const KILL_TIME: Duration = Duration::from_secs(2);
 
@@ -108,10 +111,13 @@ impl Process {
         closed.map(drop).ok_or_else(|| Failure::Conflict("the process has no standard input open".to_owned()))
     }
 
-    /// Sends a signal, by its number in Linux. `SIGKILL` ends the command whatever the backend offers.
+    /// Sends a signal, by its number in Linux: `SIGINT` to all processes of the command, as Ctrl-C is, others to the
+    /// first. `SIGKILL` ends the command whatever the backend offers.
     pub(crate) fn signal(&self, signal: u8) -> Result<(), Failure> {
         if signal == KILL {
             self.control.cancel();
+        } else if self.signals && signal == INTERRUPT {
+            self.control.interrupt();
         } else if self.signals {
             self.control.signal(signal);
         } else {

@@ -46,15 +46,8 @@ fn python() -> PathBuf {
 /// The checks of an SDK: all of them hold, and there are so many.
 #[track_caller]
 fn holds(mut program: Command, check: &Path, served: &Served, at_least: usize) {
-    let output = program
-        .arg(check)
-        .env("E2B_API_URL", &served.address)
-        .env("E2B_SANDBOX_URL", &served.address)
-        .env("E2B_API_KEY", KEY)
-        .env("DAYTONA_API_URL", format!("{}/api", served.address))
-        .env("DAYTONA_API_KEY", KEY)
-        .output()
-        .unwrap();
+    served.lead_here(&mut program);
+    let output = program.arg(check).output().unwrap();
     let told = output.stdout();
     assert!(output.status.success(), "{told}\n{}", output.stderr());
     let counted = told.lines().last().and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());

@@ -2,16 +2,34 @@
 
 use std::collections::BTreeMap;
 
+/// Where a command begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begins {
+    /// In the directory that it was told.
+    WhereTold,
+    /// In `/workspace` where that is, else where bash does.
+    InWorkspace,
+}
+
 /// The arguments by which bash becomes the command. Its own arguments come as the shell's, so that none is read
 /// by it, and variables once more, for a profile may have set them anew. Standard input is empty unless it is
 /// `fed`.
-pub(super) fn arguments(argv: &[String], env: &BTreeMap<String, String>, fed: bool) -> Vec<String> {
+pub(super) fn arguments(
+    argv: &[String],
+    env: &BTreeMap<String, String>,
+    fed: bool,
+    begins: Begins,
+) -> Vec<String> {
     let variables: Vec<_> =
         env.iter().filter(|(name, _)| is_name(name)).map(|(name, value)| format!("{name}={value}")).collect();
     let mut line = String::new();
     if !variables.is_empty() {
         let places: Vec<_> = (1..=variables.len()).map(|place| format!("\"${{{place}}}\"")).collect();
         line = format!("export {}; shift {}; ", places.join(" "), variables.len());
+    }
+    if begins == Begins::InWorkspace {
+        // Without a trace in the environment; where there is none, nothing changes.
+        line.push_str("cd /workspace 2>/dev/null && unset OLDPWD; ");
     }
     line.push_str("exec ");
     if argv.first().is_some_and(|command| command.starts_with('-')) {
@@ -41,7 +59,7 @@ mod tests {
         let of = |argv: &[&str], env: &[(&str, &str)], fed| {
             let argv: Vec<_> = argv.iter().map(|&word| word.to_owned()).collect();
             let env = env.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
-            arguments(&argv, &env, fed)
+            arguments(&argv, &env, fed, Begins::WhereTold)
         };
         assert_eq!(
             of(&["cat", "it's", ""], &[], true),
@@ -51,6 +69,10 @@ mod tests {
         assert_eq!(
             of(&["a"], &[("A", "b c"), ("B", ""), ("1", "x"), ("a-b", "x")], true),
             ["-l", "-c", r#"export "${1}" "${2}"; shift 2; exec "$@""#, "bash", "A=b c", "B=", "a"]
+        );
+        assert_eq!(
+            arguments(&["a".to_owned()], &BTreeMap::new(), true, Begins::InWorkspace)[2],
+            r#"cd /workspace 2>/dev/null && unset OLDPWD; exec "$@""#
         );
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,8 +15,9 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::connect::{ENVD_PORT, Envd};
-use super::sandbox::{E2bSandbox, Lifetime, Shared};
-use super::wire::{CREATION, Listed, Made, OUTPUT_BYTES, OWN_PREFIX, Version, WALL_MS};
+use super::sandbox::{E2bSandbox, Shared};
+use super::time::system_time;
+use super::wire::{CREATION, LIFETIME_SECONDS, Listed, Made, OUTPUT_BYTES, OWN_PREFIX, Version, WALL_MS};
 use super::{NAME, create};
 use crate::http::{Client, ClientConfig, ConfigError, Method, Retries, Secret, StatusCode, Times};
 
@@ -196,14 +198,24 @@ pub(super) fn is_gone(status: StatusCode, _body: &[u8]) -> bool {
 impl Api {
     async fn connect(self: &Arc<Self>, reference: &SandboxRef) -> Result<Box<dyn Sandbox>, Error> {
         const ACTION: &str = "connect to a sandbox";
-        let listed = self.look(reference, ACTION).await?;
-        let timeout = whole_seconds(self.config.lifetime);
+        let (listed, now) = self.look_at(reference, ACTION).await?;
+        let number = |key: &str| listed.metadata.as_ref()?.get(key)?.parse().ok();
+        let lifetime = number(LIFETIME_SECONDS).map(Duration::from_secs);
+        let timeout = match lifetime {
+            None => whole_seconds(self.config.lifetime),
+            // The time of one that is paused stands still, and E2B does not tell what is left of it.
+            Some(lifetime) if listed.state == "paused" => whole_seconds(lifetime),
+            // To connect never shortens a life (E2B's API, `connect`), and is not to make it longer: what is left, less
+            // the second by which the server's clock, which tells whole ones, may be behind.
+            Some(_) => {
+                let left = system_time(&listed.end_at).and_then(|end| end.duration_since(now).ok());
+                left.unwrap_or_default().as_secs().saturating_sub(1)
+            }
+        };
         let call = self.control.call(Method::POST, &["v2", "sandboxes", &reference.id, "connect"], ACTION);
         // To connect twice is to connect once.
         let call = call.of(reference, is_gone).json(&json!({"timeout": timeout})).repeatable();
         let made: Made = call.send().await?.json()?;
-        let metadata = listed.metadata.unwrap_or_default();
-        let number = |key: &str| metadata.get(key).and_then(|text| text.parse().ok());
         let mut limits = Limits::default();
         if let Some(milliseconds) = number(WALL_MS) {
             limits.wall = Duration::from_millis(milliseconds);
@@ -211,16 +223,27 @@ impl Api {
         if let Some(bytes) = number(OUTPUT_BYTES) {
             limits.output_bytes = bytes;
         }
+        let metadata = listed.metadata.unwrap_or_default();
         let mut noted = SandboxRef::new(NAME, &reference.id);
         noted.metadata = metadata.into_iter().filter(|(key, _)| !key.starts_with(OWN_PREFIX)).collect();
-        let shared = self.sandbox(made, noted, &limits)?;
-        Ok(Box::new(E2bSandbox::new(shared, Lifetime::WhileHeld)))
+        Ok(Box::new(E2bSandbox::new(self.sandbox(made, noted, &limits, lifetime)?)))
     }
 
     /// What the control plane knows of a sandbox.
     pub async fn look(&self, reference: &SandboxRef, action: &'static str) -> Result<Listed, Error> {
+        self.look_at(reference, action).await.map(|(listed, _)| listed)
+    }
+
+    /// The same, and when that was by the server's clock, where it tells.
+    async fn look_at(
+        &self,
+        reference: &SandboxRef,
+        action: &'static str,
+    ) -> Result<(Listed, SystemTime), Error> {
         let call = self.control.call(Method::GET, &["sandboxes", &reference.id], action);
-        call.of(reference, is_gone).send().await?.json()
+        let answer = call.of(reference, is_gone).send().await?;
+        let now = answer.date().unwrap_or_else(SystemTime::now);
+        Ok((answer.json()?, now))
     }
 
     /// All sandboxes with this metadata.
@@ -282,6 +305,7 @@ impl Api {
         made: Made,
         reference: SandboxRef,
         limits: &Limits,
+        lifetime: Option<Duration>,
     ) -> Result<Arc<Shared>, Error> {
         let protocol =
             |what: String| Error::Protocol { backend: NAME.to_owned(), action: "speak to a sandbox", what };
@@ -312,6 +336,8 @@ impl Api {
             version,
             domain,
             traffic_token: made.traffic_access_token.map(Secret::new),
+            lifetime,
+            hides_processes: AtomicBool::new(false),
             wall: limits.wall,
             output_bytes: limits.output_bytes,
         }))

@@ -9,8 +9,8 @@ use tokio::time::sleep;
 
 use super::NAME;
 use super::backend::{Api, whole_seconds};
-use super::sandbox::{E2bSandbox, Lifetime};
-use super::wire::{CREATION, Made, OUTPUT_BYTES, OWN_PREFIX, WALL_MS};
+use super::sandbox::E2bSandbox;
+use super::wire::{CREATION, LIFETIME_SECONDS, Made, OUTPUT_BYTES, OWN_PREFIX, WALL_MS};
 use crate::http::{Method, StatusCode};
 
 const ACTION: &str = "make a sandbox";
@@ -50,15 +50,14 @@ async fn make(api: Arc<Api>, spec: Spec, creation: String, body: Value) -> Resul
     };
     let mut reference = SandboxRef::new(NAME, made.sandbox_id.as_str());
     reference.metadata = spec.metadata.clone();
-    let shared = match api.sandbox(made, reference.clone(), &spec.limits) {
+    let shared = match api.sandbox(made, reference.clone(), &spec.limits, spec.lifetime) {
         Ok(shared) => shared,
         Err(err) => {
             api.kill(&reference).await?;
             return Err(err);
         }
     };
-    let lifetime = if spec.lifetime.is_some() { Lifetime::Fixed } else { Lifetime::WhileHeld };
-    let sandbox = E2bSandbox::new(shared, lifetime);
+    let sandbox = E2bSandbox::new(shared);
     if tries > 1 {
         for other in api.of_creation(&creation).await? {
             if other.id != reference.id {
@@ -123,6 +122,9 @@ fn body(api: &Api, spec: &Spec, creation: &str) -> Result<Value, Error> {
     metadata.insert(CREATION.to_owned(), creation.to_owned());
     metadata.insert(WALL_MS.to_owned(), spec.limits.wall.as_millis().to_string());
     metadata.insert(OUTPUT_BYTES.to_owned(), spec.limits.output_bytes.to_string());
+    if let Some(lifetime) = spec.lifetime {
+        metadata.insert(LIFETIME_SECONDS.to_owned(), whole_seconds(lifetime).to_string());
+    }
     let variables: serde_json::Map<_, _> =
         spec.env.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     // Ports are reached with a token only.

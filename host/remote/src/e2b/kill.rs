@@ -1,9 +1,10 @@
 //! How a command is ended, or sent a signal.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sandpiper_core::Error;
+use sandpiper_core::{Error, Exit};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -15,6 +16,9 @@ const ACTION: &str = "end a command";
 
 /// How long the processes below a command are looked for.
 const LOOK: Duration = Duration::from_secs(5);
+
+/// With what a line fails that finds no processes at all, as where there is no `/proc`.
+const NO_PROC: u8 = 3;
 
 const KILL: u8 = 9;
 const TERMINATE: u8 = 15;
@@ -44,55 +48,72 @@ enum Reach {
 /// Ends a command and the processes that it has started, as far as they kept its environment.
 pub(super) async fn end(shared: &Arc<Shared>, target: &Target) -> Result<(), Error> {
     // What the sandbox has no tools for is left to the signal below.
-    let line = marked(&target.tag, KILL, Reach::All);
-    let _ = timeout(LOOK, shell::run(shared, &line, &Place::root())).await;
-    send(shared, &target.selector, "SIGNAL_SIGKILL").await
+    let _ = timeout(LOOK, by_mark(shared, target, KILL, Reach::All)).await;
+    send(shared, &target.selector, KILL).await
 }
 
 /// Sends a signal to the first process of a command.
 pub(super) async fn signal(shared: &Arc<Shared>, target: &Target, signal: u8) -> Result<(), Error> {
-    match signal {
-        KILL => send(shared, &target.selector, "SIGNAL_SIGKILL").await,
-        TERMINATE => send(shared, &target.selector, "SIGNAL_SIGTERM").await,
-        _ => {
-            let line = marked(&target.tag, signal, Reach::First);
-            shell::run(shared, &line, &Place::root()).await.map(drop)
-        }
-    }
+    reach(shared, target, signal, Reach::First).await
 }
 
 /// Sends a signal to all processes of a command.
 pub(super) async fn signal_all(shared: &Arc<Shared>, target: &Target, signal: u8) -> Result<(), Error> {
-    let line = marked(&target.tag, signal, Reach::All);
-    shell::run(shared, &line, &Place::root()).await.map(drop)
+    reach(shared, target, signal, Reach::All).await
 }
 
-/// A line that sends a signal to processes that carry the mark. Before the last signal they stand still, so that
-/// none starts another meanwhile.
+/// By the mark where that finds anything: envd knows two signals only, and from `SIGTERM` on it no longer reads what
+/// the command writes. Services that show no processes are asked with the number of any other signal.
+async fn reach(shared: &Arc<Shared>, target: &Target, signal: u8, reach: Reach) -> Result<(), Error> {
+    if signal != KILL && by_mark(shared, target, signal, reach).await? {
+        return Ok(());
+    }
+    send(shared, &target.selector, signal).await
+}
+
+/// Sends a signal to processes that carry the mark, and says whether there are any.
+async fn by_mark(shared: &Arc<Shared>, target: &Target, signal: u8, reach: Reach) -> Result<bool, Error> {
+    if shared.hides_processes.load(Ordering::Relaxed) {
+        return Ok(false);
+    }
+    let done = shell::run(shared, &marked(&target.tag, signal, reach), &Place::root()).await?;
+    if done.exit == (Exit::Code { code: NO_PROC }) {
+        shared.hides_processes.store(true, Ordering::Relaxed);
+    }
+    Ok(done.exit.success())
+}
+
+/// A line that sends a signal to processes that carry the mark, and fails when there are none. Before the last signal
+/// they stand still, so that none starts another meanwhile.
 fn marked(tag: &str, signal: u8, reach: Reach) -> String {
     let find = format!(
-        "found=; for at in $(grep -lszxF {MARK}={tag} /proc/[0-9]*/environ); do at=${{at%/environ}}; \
+        "[ -e /proc/self/environ ] || exit {NO_PROC}; found=; for at in $(grep -lszxF {MARK}={tag} /proc/[0-9]*/environ); do at=${{at%/environ}}; \
          found=\"$found ${{at#/proc/}} \"; done; "
     );
-    let each = match reach {
-        Reach::All if signal == KILL => {
-            return format!(
-                "{find}[ -z \"$found\" ] || kill -STOP $found; {find}[ -z \"$found\" ] || kill -9 $found"
-            );
-        }
-        Reach::All => return format!("{find}[ -z \"$found\" ] || kill -{signal} $found"),
-        Reach::First => format!("*) kill -{signal} $pid;;"),
-    };
-    format!(
-        "{find}for pid in $found; do parent=; while read -r key value; do [ \"$key\" = PPid: ] && parent=$value; \
-         done </proc/$pid/status; case \"$found\" in *\" $parent \"*) ;; {each} esac; done"
-    )
+    let find = format!("{find}[ -n \"$found\" ] || exit 1; ");
+    match reach {
+        Reach::All if signal == KILL => format!("{find}kill -STOP $found; {find}kill -9 $found"),
+        Reach::All => format!("{find}kill -{signal} $found"),
+        Reach::First => format!(
+            "{find}for pid in $found; do parent=; while read -r key value; do [ \"$key\" = PPid: ] && \
+             parent=$value; done </proc/$pid/status; case \"$found\" in *\" $parent \"*) ;; \
+             *) kill -{signal} $pid;; esac; done; exit 0"
+        ),
+    }
 }
 
-async fn send(shared: &Shared, selector: &Value, signal: &str) -> Result<(), Error> {
-    let request = json!({"process": selector, "signal": signal});
+async fn send(shared: &Shared, selector: &Value, signal: u8) -> Result<(), Error> {
+    let name = match signal {
+        KILL => json!("SIGNAL_SIGKILL"),
+        TERMINATE => json!("SIGNAL_SIGTERM"),
+        // As JSON has values that an enumeration does not name.
+        signal => json!(signal),
+    };
+    let request = json!({"process": selector, "signal": name});
     let call = shared.envd.procedure(["process.Process", "SendSignal"], &request, ACTION);
-    match ask::<Value>(call.repeatable()).await {
+    // Any other may do something each time that it comes.
+    let call = if signal == KILL { call.repeatable() } else { call };
+    match ask::<Value>(call).await {
         Ok(_) => Ok(()),
         // It has ended.
         Err(Failed::Said(said)) if said.code == "not_found" => Ok(()),

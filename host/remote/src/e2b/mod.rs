@@ -5,10 +5,11 @@
 //! - The output of a command is not kept for who was cut off. When the connection breaks, the command is
 //!   followed anew, and both streams count as cut ([`Captured::cut`](sandpiper_core::Captured)), for what it
 //!   wrote in between is lost.
-//! - Only `SIGTERM` and `SIGKILL` can be sent. Others are sent by a `kill` that is run in the sandbox, and so
-//!   is whatever is to reach all processes of a command.
-//!   For that all processes of a command have the variable `SANDPIPER_COMMAND`; one that drops its environment
-//!   is reached by `SIGTERM` and `SIGKILL` alone, if it is the first.
+//! - Only `SIGTERM` and `SIGKILL` can be sent, to the first process, and what it writes when it has got one is not read.
+//!   So signals are sent by a `kill` that is run in the sandbox, to the processes that have the command's variable
+//!   `SANDPIPER_COMMAND`; one that drops its environment is reached by these two alone. Where commands do not see one
+//!   another, as in a sandbox without `/proc`, envd is asked for all signals, by their numbers.
+//! - To connect sets the time that a sandbox has to live. What its spec said is noted as metadata, and not extended.
 //! - A stream that is closed ([`Control::close`](sandpiper_core::Control)) is a `SIGPIPE` at the next output.
 //! - Domains that rules allow take precedence over what they deny, so rules that deny are refused, unless
 //!   they deny just what they allow. E2B lets DNS servers be reached where a domain is allowed.

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::NAME;
-use super::arguments::arguments;
+use super::arguments::{Begins, arguments};
 use super::create::random_id;
 use super::files::E2bFiles;
 use super::kill::{self, Guard, MARK, Target};
@@ -73,12 +73,13 @@ impl Command {
             return Ok(Output::new(events, 0).outcome(Exit::Cancelled, begun, false));
         }
         let deadline = begun + shared.wall;
+        let begins = if cwd.is_some() { Begins::WhereTold } else { Begins::InWorkspace };
         let place = Place {
             env: env.into_iter().collect::<BTreeMap<_, _>>(),
             cwd: cwd.unwrap_or_else(|| "/".to_owned()),
         };
         let tag = random_id()?;
-        let request = request(&place, &argv, &stdin, &tag);
+        let request = request(&place, begins, &argv, &stdin, &tag);
         // Envd ends the command a little later by itself, for hosts that cannot any more.
         let mut feed = Feed::start(&shared, request, &tag, shared.wall + GRACE);
         let mut guard = Guard::new(&shared);
@@ -213,12 +214,12 @@ fn not_ended(selector: &Value) -> Error {
     }
 }
 
-fn request(place: &Place, argv: &[String], stdin: &Stdin, tag: &str) -> Value {
+fn request(place: &Place, begins: Begins, argv: &[String], stdin: &Stdin, tag: &str) -> Value {
     let fed = !matches!(stdin, Stdin::Empty);
     let mut marked = place.clone();
     marked.env.insert(MARK.to_owned(), tag.to_owned());
     // Bash is not told of the mark once more, so that its arguments are the command's.
-    let mut request = marked.request(&arguments(argv, &place.env, fed), tag);
+    let mut request = marked.request(&arguments(argv, &place.env, fed, begins), tag);
     if let Some(fields) = request.as_object_mut() {
         fields.insert("stdin".to_owned(), json!(matches!(stdin, Stdin::Bytes(_) | Stdin::Stream(_))));
         if let Stdin::Terminal(_) = stdin {
@@ -234,8 +235,8 @@ async fn of_lookup(shared: &Arc<Shared>, place: &Place, argv: &[String], exit: E
     let (Exit::Code { code: code @ (126 | 127) }, Some(command)) = (&exit, argv.first()) else { return exit };
     let line = format!(
         "name={}; case $name in */*) ;; *) name=$(type -P -- \"$name\") ;; esac; \
-         if [ -d \"$name\" ]; then echo directory; elif [ ! -e \"$name\" ]; then echo missing; \
-         elif [ ! -x \"$name\" ]; then echo mode; fi",
+         if [ -z \"$name\" ]; then echo missing; elif [ -d \"$name\" ]; then echo directory; \
+         elif [ ! -e \"$name\" ]; then echo missing; elif [ ! -x \"$name\" ]; then echo mode; fi",
         quoted(command)
     );
     let Ok(done) = shell::run(shared, &line, place).await else { return exit };

@@ -25,32 +25,29 @@ pub(super) struct Shared {
     pub version: Version,
     pub domain: String,
     pub traffic_token: Option<Secret>,
+    /// How long it was made to live, where that was said.
+    pub lifetime: Option<Duration>,
+    /// It has been seen that commands of the sandbox do not see one another.
+    pub hides_processes: AtomicBool,
     pub wall: Duration,
     pub output_bytes: u64,
-}
-
-/// How long a sandbox lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lifetime {
-    /// As long as it is held: it is kept alive.
-    WhileHeld,
-    /// As it was told.
-    Fixed,
 }
 
 pub(super) struct E2bSandbox {
     shared: Arc<Shared>,
     /// Keeps the sandbox alive.
     keeper: Option<AbortHandle>,
-    /// Nothing is to be done on drop: it is closed, or let go.
-    released: AtomicBool,
+    closed: AtomicBool,
+    /// It lives on without who holds it: it is let go, or paused.
+    left: AtomicBool,
 }
 
 impl E2bSandbox {
-    pub fn new(shared: Arc<Shared>, lifetime: Lifetime) -> Self {
-        let keeper = (lifetime == Lifetime::WhileHeld)
+    /// Holds a sandbox, and keeps it alive for as long, unless it was said how long it lives.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        let keeper = (shared.lifetime.is_none())
             .then(|| tokio::spawn(keep_alive(Arc::downgrade(&shared))).abort_handle());
-        Self { shared, keeper, released: AtomicBool::new(false) }
+        Self { shared, keeper, closed: AtomicBool::new(false), left: AtomicBool::new(false) }
     }
 
     /// From now on the sandbox ends when it was told to.
@@ -120,10 +117,11 @@ impl Sandbox for E2bSandbox {
             let body = if keeps { json!({}) } else { json!({"memory": false}) };
             let answer = call.json(&body).repeatable().send().await?;
             // It is paused already.
-            if answer.status == StatusCode::CONFLICT {
-                return Ok(());
+            if answer.status != StatusCode::CONFLICT {
+                answer.checked()?;
             }
-            answer.checked().map(drop)
+            self.left.store(true, Ordering::Release);
+            Ok(())
         })
     }
 
@@ -143,7 +141,7 @@ impl Sandbox for E2bSandbox {
         Box::pin(async move {
             shared.offers(Lack::Fork, "fork")?;
             let forking = tokio::spawn(async move {
-                let timeout = whole_seconds(shared.api.config.lifetime);
+                let timeout = whole_seconds(shared.lifetime.unwrap_or(shared.api.config.lifetime));
                 let call = shared.control(Method::POST, "fork", ACTION);
                 let forked: Vec<Forked> =
                     call.json(&json!({"timeout": timeout, "count": 1})).send().await?.json()?;
@@ -169,8 +167,7 @@ impl Sandbox for E2bSandbox {
                 reference.metadata = shared.reference.metadata.clone();
                 let limits =
                     Limits { wall: shared.wall, output_bytes: shared.output_bytes, ..Limits::default() };
-                let fork = shared.api.sandbox(made, reference, &limits)?;
-                Ok(E2bSandbox::new(fork, Lifetime::WhileHeld))
+                Ok(E2bSandbox::new(shared.api.sandbox(made, reference, &limits, shared.lifetime)?))
             });
             let stopped = |err: tokio::task::JoinError| Error::Host {
                 context: format!("the forking of a sandbox of {NAME} was stopped"),
@@ -214,17 +211,17 @@ impl Sandbox for E2bSandbox {
     fn close(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
             self.stop_keeping();
-            if self.released.load(Ordering::Acquire) {
+            if self.closed.load(Ordering::Acquire) {
                 return Ok(());
             }
             self.shared.api.kill(&self.shared.reference).await?;
-            self.released.store(true, Ordering::Release);
+            self.closed.store(true, Ordering::Release);
             Ok(())
         })
     }
 
     fn detach(self: Box<Self>) -> Result<SandboxRef, Error> {
-        self.released.store(true, Ordering::Release);
+        self.left.store(true, Ordering::Release);
         Ok(self.shared.reference.clone())
     }
 }
@@ -232,7 +229,7 @@ impl Sandbox for E2bSandbox {
 impl Drop for E2bSandbox {
     fn drop(&mut self) {
         self.stop_keeping();
-        if self.released.load(Ordering::Acquire) {
+        if self.closed.load(Ordering::Acquire) || self.left.load(Ordering::Acquire) {
             return;
         }
         // Without a runtime nothing can be sent: the sandbox ends when its time is over.

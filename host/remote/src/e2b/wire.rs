@@ -16,6 +16,9 @@ pub(super) const WALL_MS: &str = "sandpiper-wall-ms";
 /// The key of the output limit of commands, in bytes.
 pub(super) const OUTPUT_BYTES: &str = "sandpiper-output-bytes";
 
+/// The key of the time that a sandbox was made to live, in seconds; without it, it lives as long as it is held.
+pub(super) const LIFETIME_SECONDS: &str = "sandpiper-lifetime-s";
+
 /// A sandbox that was made or connected to.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

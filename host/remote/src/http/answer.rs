@@ -1,6 +1,6 @@
 //! What comes back: an answer in memory, or a body that is still coming.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::StatusCode;
@@ -43,6 +43,11 @@ impl Answer {
         let answer = self.checked()?;
         serde_json::from_slice(&answer.body)
             .map_err(|err| answer.protocol(format!("the body is not the JSON that is expected: {err}")))
+    }
+
+    /// When it was given, by the server's clock and in whole seconds, if the server tells.
+    pub fn date(&self) -> Option<SystemTime> {
+        httpdate::parse_http_date(self.headers.get("date")?.to_str().ok()?).ok()
     }
 
     /// The error that the status means.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -71,7 +71,10 @@ struct State {
     scripts: VecDeque<Vec<Step>>,
     processes: BTreeMap<u64, Process>,
     /// Signals by the number of their process.
-    signals: Vec<(u64, String)>,
+    signals: Vec<(u64, Value)>,
+    /// There is no `/proc`.
+    hides_processes: bool,
+    end: Option<SystemTime>,
     /// The lines of all programs.
     programs: Vec<Value>,
     started: u64,
@@ -142,11 +145,20 @@ impl Fake {
         self.state.lock().unwrap().sandboxes[id].body.clone()
     }
 
+    /// When a sandbox is said to end.
+    pub fn set_end(&self, end: SystemTime) {
+        self.state.lock().unwrap().end = Some(end);
+    }
+
     pub fn timeouts(&self, id: &str) -> Vec<u64> {
         self.state.lock().unwrap().sandboxes[id].timeouts.clone()
     }
 
-    pub fn signals(&self) -> Vec<(u64, String)> {
+    pub fn hide_processes(&self) {
+        self.state.lock().unwrap().hides_processes = true;
+    }
+
+    pub fn signals(&self) -> Vec<(u64, Value)> {
         self.state.lock().unwrap().signals.clone()
     }
 
@@ -292,10 +304,10 @@ fn control(state: &Mutex<State>, request: &Request) -> (u16, Value) {
             let listed = state.sandboxes.iter().filter(|(_, sandbox)| {
                 wanted.iter().all(|(key, value)| sandbox.metadata[unescaped(key)] == unescaped(value))
             });
-            (200, listed.map(|(id, sandbox)| detail(id, sandbox)).collect())
+            (200, listed.map(|(id, sandbox)| detail(&state, id, sandbox)).collect())
         }
         ("GET", ["sandboxes", id]) => match state.sandboxes.get(*id) {
-            Some(sandbox) => (200, detail(id, sandbox)),
+            Some(sandbox) => (200, detail(&state, id, sandbox)),
             None => missing(),
         },
         ("DELETE", ["sandboxes", id]) => match state.sandboxes.remove(*id) {
@@ -315,6 +327,7 @@ fn control(state: &Mutex<State>, request: &Request) -> (u16, Value) {
                     (204, Value::Null)
                 }
                 _ => {
+                    sandbox.timeouts.push(request.json()["timeout"].as_u64().unwrap());
                     sandbox.state = "running";
                     (200, made(id))
                 }
@@ -339,9 +352,10 @@ fn control(state: &Mutex<State>, request: &Request) -> (u16, Value) {
     }
 }
 
-fn detail(id: &str, sandbox: &Sandbox) -> Value {
+fn detail(state: &State, id: &str, sandbox: &Sandbox) -> Value {
+    let end = humantime::format_rfc3339(state.end.unwrap_or(SystemTime::UNIX_EPOCH)).to_string();
     json!({"sandboxID": id, "templateID": "t", "alias": "base", "clientID": "c", "state": sandbox.state,
-        "startedAt": "2026-11-22T05:43:10Z", "endAt": "2026-11-22T05:48:10Z", "metadata": sandbox.metadata,
+        "startedAt": "2026-11-22T05:43:10Z", "endAt": end, "metadata": sandbox.metadata,
         "envdVersion": "0.5.11", "cpuCount": 2, "memoryMB": 512})
 }
 
@@ -352,11 +366,16 @@ fn unary(state: &Mutex<State>, request: &Request) -> (u16, Value) {
     let path = body["path"].as_str().unwrap_or_default().to_owned();
     match request.path.rsplit('/').next().unwrap() {
         "SendSignal" => {
-            let signal = body["signal"].as_str().unwrap().to_owned();
             let Some(pid) = process_of(&state, &body["process"]) else { return not_found() };
-            state.signals.push((pid, signal.clone()));
-            let ended = if signal == "SIGNAL_SIGKILL" { "signal: killed" } else { "signal: terminated" };
-            state.processes[&pid].ended.send_replace(Some(ended));
+            state.signals.push((pid, body["signal"].clone()));
+            let ended = match body["signal"].as_str() {
+                Some("SIGNAL_SIGKILL") => Some("signal: killed"),
+                Some("SIGNAL_SIGTERM") => Some("signal: terminated"),
+                _ => None,
+            };
+            if ended.is_some() {
+                state.processes[&pid].ended.send_replace(ended);
+            }
             (200, json!({}))
         }
         "SendInput" => {
@@ -444,7 +463,7 @@ async fn stream(state: &Mutex<State>, request: &Request, mut reply: Reply) -> An
             state.programs.push(body.clone());
             // What the adapter runs for itself is not scripted.
             let script = if line.contains("/proc/") {
-                vec![Step::Exit(0)]
+                vec![Step::Exit(if state.hides_processes { 3 } else { 0 })]
             } else if line.contains("type -P") {
                 vec![Step::Stdout(state.look.as_bytes().to_vec()), Step::Exit(0)]
             } else {

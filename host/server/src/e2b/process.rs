@@ -33,6 +33,9 @@ const SHELL: &str = "/bin/bash";
 /// Who a command runs as, unless it is told otherwise.
 const IDENTITY: [(&str, &str); 3] = [("HOME", HOME), ("USER", "user"), ("LOGNAME", "user")];
 
+/// The last of the signals of Linux.
+const LAST_SIGNAL: u8 = 64;
+
 type Answer = Result<Json<Value>, EnvdError>;
 
 #[derive(Debug, Deserialize)]
@@ -389,16 +392,17 @@ pub(super) async fn stream_input(envd: Envd, State(app): State<App>, body: Body)
     }
 }
 
-/// `SendSignal`.
+/// `SendSignal`. Envd knows two; the numbers of others are taken here because no command of a sandbox could send them
+/// to another.
 pub(super) async fn send_signal(envd: Envd, body: Bytes) -> Answer {
     let request: Selecting = parse(&body)?;
     let listed = running(&envd, &request.process)?;
     let signal = match request.signal {
         Some(Signal::Name(name)) if name == "SIGNAL_SIGKILL" => 9,
         Some(Signal::Name(name)) if name == "SIGNAL_SIGTERM" => 15,
-        Some(Signal::Number(number @ (9 | 15))) => number,
+        Some(Signal::Number(number @ 1..=LAST_SIGNAL)) => number,
         other => {
-            let what = "expected SIGNAL_SIGTERM or SIGNAL_SIGKILL";
+            let what = "expected SIGNAL_SIGTERM, SIGNAL_SIGKILL or the number of a signal";
             return Err(Failure::Invalid(format!("`signal` is {other:?}, {what}")).into());
         }
     };

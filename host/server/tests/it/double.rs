@@ -212,9 +212,11 @@ impl Sandbox for DoubleSandbox {
 async fn signal(control: &Control) -> Exit {
     let (tx, mut rx) = mpsc::unbounded_channel();
     let signals = control.signalled(|signalled| {
-        if let Signalled::Signal(signal) = signalled {
-            tx.send(signal).unwrap();
-        }
+        tx.send(match signalled {
+            Signalled::Signal(signal) => signal,
+            Signalled::Interrupt => 2,
+        })
+        .unwrap();
     });
     tokio::select! {
         () = signals => unreachable!(),

@@ -144,9 +144,12 @@ async fn input_is_streamed() {
 async fn signals_end_a_command() {
     let served = serve().await;
     let place = served.base().await;
-    for (pid, signal, status) in
-        [(1, json!("SIGNAL_SIGKILL"), "signal: killed"), (2, json!("SIGNAL_SIGTERM"), "signal: terminated")]
-    {
+    for (pid, signal, status) in [
+        (1, json!("SIGNAL_SIGKILL"), "signal: killed"),
+        (2, json!("SIGNAL_SIGTERM"), "signal: terminated"),
+        (3, json!(1), "signal: hangup"),
+        (4, json!(2), "signal: interrupt"),
+    ] {
         let mut running = place.start("wait", &[]).await;
         running.frame().await;
         let request = json!({ "process": { "pid": pid }, "signal": signal });
@@ -156,8 +159,11 @@ async fn signals_end_a_command() {
     }
     let mut running = place.start("wait", &[]).await;
     running.frame().await;
-    let request = json!({ "process": { "pid": 3 }, "signal": "SIGNAL_SIGHUP" });
-    assert_eq!(place.call("process.Process/SendSignal", request).await.json()["code"], "invalid_argument");
+    for signal in [json!("SIGNAL_SIGHUP"), json!(0), json!(65)] {
+        let request = json!({ "process": { "pid": 5 }, "signal": signal });
+        let answer = place.call("process.Process/SendSignal", request).await;
+        assert_eq!(answer.json()["code"], "invalid_argument", "{signal}");
+    }
     let request = json!({ "process": {}, "signal": "SIGNAL_SIGKILL" });
     let answer = place.call("process.Process/SendSignal", request).await;
     assert_eq!(answer.json()["message"], "a process is selected by pid or tag");

@@ -1,0 +1,106 @@
+//! Files.
+
+use bytes::Bytes;
+use sandpiper_core::{Edit, FileErrorKind, FindQuery, SearchQuery};
+use serde_json::json;
+
+use super::sandbox;
+use crate::fake::{Fake, Fault, Step};
+
+#[tokio::test]
+async fn files_are_read_written_and_edited() {
+    let fake = Fake::start().await;
+    let held = sandbox(&fake).await;
+    let files = held.files();
+    fake.put("/w/old", b"before", 0o644);
+    files.write("/w/old", Bytes::from("after")).await.unwrap();
+    files.write("/w/new", Bytes::from("new")).await.unwrap();
+    assert_eq!(fake.file("/w/old").as_deref(), Some(&b"after"[..]));
+    assert_eq!(fake.paths(), ["/w/new", "/w/old"]);
+    assert_eq!(files.read("/w/new", 3).await.unwrap(), "new");
+    assert_eq!(
+        files.read("/w/new", 2).await.unwrap_err().kind,
+        FileErrorKind::TooLarge { size: 3, limit: 2 }
+    );
+    assert_eq!(files.read("/w/none", 2).await.unwrap_err().kind, FileErrorKind::NotFound);
+    let missing = files.write("/none/x", Bytes::new()).await.unwrap_err();
+    assert_eq!(missing.to_string(), "cannot write /none/x: there is no such file or directory");
+    assert_eq!(files.write("/w", Bytes::new()).await.unwrap_err().kind, FileErrorKind::IsADirectory);
+    let edit = Edit { old: "aft".to_owned(), new: "und".to_owned(), all: false };
+    assert_eq!(files.edit("/w/old", vec![edit.clone()]).await, Ok(1));
+    assert_eq!(fake.file("/w/old").as_deref(), Some(&b"under"[..]));
+    let err = files.edit("/w/old", vec![edit]).await.unwrap_err();
+    assert_eq!(err.kind, FileErrorKind::NoMatch("aft".to_owned()));
+    files.rename("/w/old", "/w/x").await.unwrap();
+    assert_eq!(files.rename("/w/old", "/w/x").await.unwrap_err().kind, FileErrorKind::NotFound);
+    files.remove("/w/x", false).await.unwrap();
+    assert_eq!(fake.paths(), ["/w/new"]);
+    assert_eq!(files.read("w/new", 9).await.unwrap_err().kind, FileErrorKind::Other("EINVAL"));
+}
+
+#[tokio::test]
+async fn a_write_that_fails_leaves_the_old_content_and_nothing_beside_it() {
+    let fake = Fake::start().await;
+    let held = sandbox(&fake).await;
+    fake.put("/w/old", b"before", 0o644);
+    fake.fail(
+        "POST /filesystem.Filesystem/Move",
+        Fault::Say(500, json!({"code": "internal", "message": "rename: no space left on device"})),
+    );
+    let err = held.files().write("/w/old", Bytes::from("after")).await.unwrap_err();
+    assert_eq!(err.kind, FileErrorKind::Quota);
+    assert_eq!(fake.file("/w/old").as_deref(), Some(&b"before"[..]));
+    assert_eq!(fake.paths(), ["/w/old"]);
+}
+
+#[tokio::test]
+async fn modes_are_kept_by_a_command() {
+    let fake = Fake::start().await;
+    let held = sandbox(&fake).await;
+    fake.put("/w/run", b"before", 0o755);
+    held.files().write("/w/run", Bytes::from("after")).await.unwrap();
+    let line = fake.programs()[0]["process"]["args"][2].as_str().unwrap().to_owned();
+    assert!(line.starts_with("LC_ALL=C exec chmod 0755 -- '/w/.sandpiper-"), "{line}");
+    fake.script([
+        Step::Stderr(b"rmdir: failed to remove '/w': Directory not empty\n".to_vec()),
+        Step::Exit(1),
+    ]);
+    assert_eq!(held.files().remove("/w", false).await.unwrap_err().kind, FileErrorKind::NotEmpty);
+    held.files().remove("/w", true).await.unwrap();
+    assert_eq!(fake.paths(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn files_are_listed_and_searched_in_the_order_of_names() {
+    let fake = Fake::start().await;
+    let held = sandbox(&fake).await;
+    let files = held.files();
+    for (path, content) in [
+        ("/w/b/two.rs", "fn two\nlet x"),
+        ("/w/a.rs", "fn one"),
+        ("/w/.git/c.rs", "fn hidden"),
+        ("/w/b/n.txt", "fn"),
+    ] {
+        fake.put(path, content.as_bytes(), 0o644);
+    }
+    let names: Vec<_> = files.list("/w").await.unwrap().into_iter().map(|entry| entry.name).collect();
+    assert_eq!(names, [".git", "a.rs", "b"]);
+    assert_eq!(files.list("/w/a.rs").await.unwrap_err().kind, FileErrorKind::NotADirectory);
+    let query = FindQuery { directory: "/w".into(), pattern: "*.rs".into(), hidden: false, limit: 9 };
+    let found = files.find(query.clone()).await.unwrap();
+    let paths: Vec<_> = found.found.iter().map(|found| found.path.as_str()).collect();
+    assert_eq!((paths, found.complete), (vec!["/w/a.rs", "/w/b/two.rs"], true));
+    assert!(!files.find(FindQuery { limit: 1, ..query }).await.unwrap().complete);
+    let query = SearchQuery {
+        directory: "/w".into(),
+        pattern: "^fn".into(),
+        literal: false,
+        ignore_case: false,
+        files: Some("*.rs".into()),
+        hidden: true,
+        limit: 9,
+    };
+    let found = files.search(query).await.unwrap();
+    let lines: Vec<_> = found.found.iter().map(|line| (line.path.as_str(), line.text.as_str())).collect();
+    assert_eq!(lines, [("/w/.git/c.rs", "fn hidden"), ("/w/a.rs", "fn one"), ("/w/b/two.rs", "fn two")]);
+}

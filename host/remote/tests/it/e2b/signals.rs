@@ -1,0 +1,107 @@
+//! How commands are ended, and sent signals.
+
+use std::time::Duration;
+
+use sandpiper_core::{Exec, Exit, Limits, Stream, collect};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{limited, made, marks, sandbox};
+use crate::fake::{Fake, Step};
+
+#[tokio::test]
+async fn time_ends_a_command() {
+    let fake = Fake::start().await;
+    let limits = Limits { wall: Duration::from_millis(300), ..Limits::default() };
+    let sandbox = made(&fake.backend(), limited(limits)).await.unwrap();
+    fake.script([Step::Stdout(b"before".to_vec()), Step::Sleep]);
+    let begun = Instant::now();
+    let outcome = collect(sandbox.spawn(Exec::new(["sleep"])).await.unwrap()).await.unwrap();
+    assert_eq!((outcome.exit, outcome.stdout.bytes), (Exit::Timeout, b"before".to_vec()));
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert_eq!(fake.signals(), [(100, json!("SIGNAL_SIGKILL"))]);
+    let lines: Vec<_> = fake.programs().iter().map(|program| program["process"]["args"][2].clone()).collect();
+    assert!(marks(&fake, lines[1].as_str().unwrap(), "kill -9 $found"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_command_that_is_cancelled_or_let_go_is_ended() {
+    let fake = Fake::start().await;
+    let sandbox = sandbox(&fake).await;
+    fake.script([Step::Stdout(b"up".to_vec()), Step::Sleep]);
+    let (mut events, done, control) = sandbox.spawn(Exec::new(["sleep"])).await.unwrap().split();
+    let done = tokio::spawn(done);
+    events.recv().await.unwrap();
+    control.cancel();
+    assert_eq!(done.await.unwrap().unwrap().exit, Exit::Cancelled);
+    fake.script([Step::Stdout(b"up".to_vec()), Step::Sleep]);
+    let (mut events, done, _control) = sandbox.spawn(Exec::new(["sleep"])).await.unwrap().split();
+    let done = tokio::spawn(done);
+    events.recv().await.unwrap();
+    done.abort();
+    fake.until(|fake| fake.signals().len() == 2).await;
+}
+
+/// The line of a program.
+fn line(program: &Value) -> &str {
+    program["process"]["args"][2].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn signals_are_sent_to_what_carries_the_mark() {
+    let fake = Fake::start().await;
+    let sandbox = sandbox(&fake).await;
+    fake.script([Step::Stdout(b"up".to_vec()), Step::Sleep]);
+    let (mut events, done, control) = sandbox.spawn(Exec::new(["sleep"])).await.unwrap().split();
+    let done = tokio::spawn(done);
+    events.recv().await.unwrap();
+    for (signal, number) in [(10, 1), (15, 2)] {
+        control.signal(signal);
+        fake.until(|fake| fake.programs().len() > number).await;
+        assert!(marks(&fake, line(&fake.programs()[number]), &format!("kill -{signal} $pid")));
+    }
+    control.interrupt();
+    fake.until(|fake| fake.programs().len() > 3).await;
+    assert!(marks(&fake, line(&fake.programs()[3]), "kill -2 $found"));
+    assert_eq!(fake.signals(), []);
+    control.signal(9);
+    assert_eq!(done.await.unwrap().unwrap().exit, Exit::Signal { signal: 9 });
+    assert_eq!(fake.signals(), [(100, json!("SIGNAL_SIGKILL"))]);
+}
+
+#[tokio::test]
+async fn where_commands_do_not_see_one_another_envd_is_asked_to_send_signals() {
+    let fake = Fake::start().await;
+    fake.hide_processes();
+    let sandbox = sandbox(&fake).await;
+    fake.script([Step::Stdout(b"up".to_vec()), Step::Sleep]);
+    let (mut events, done, control) = sandbox.spawn(Exec::new(["sleep"])).await.unwrap().split();
+    let done = tokio::spawn(done);
+    events.recv().await.unwrap();
+    control.signal(10);
+    fake.until(|fake| fake.signals().len() == 1).await;
+    control.interrupt();
+    fake.until(|fake| fake.signals().len() == 2).await;
+    control.signal(15);
+    assert_eq!(done.await.unwrap().unwrap().exit, Exit::Signal { signal: 15 });
+    assert_eq!(fake.signals(), [(100, json!(10)), (100, json!(2)), (100, json!("SIGNAL_SIGTERM"))]);
+    // It is looked for processes once.
+    assert_eq!(fake.programs().len(), 2);
+}
+
+#[tokio::test]
+async fn a_command_whose_stream_is_closed_gets_the_signal_of_a_broken_pipe() {
+    let fake = Fake::start().await;
+    let limits = Limits { output_bytes: 1 << 40, ..Limits::default() };
+    let sandbox = made(&fake.backend(), limited(limits)).await.unwrap();
+    fake.script([Step::Flood(1 << 40)]);
+    let (mut events, done, control) = sandbox.spawn(Exec::new(["yes"])).await.unwrap().split();
+    let done = tokio::spawn(done);
+    events.recv().await.unwrap();
+    control.close(Stream::Stdout);
+    tokio::spawn(async move { while events.recv().await.is_some() {} });
+    fake.until(|fake| fake.programs().len() == 2).await;
+    assert!(marks(&fake, line(&fake.programs()[1]), "kill -13 $found"));
+    control.cancel();
+    assert_eq!(done.await.unwrap().unwrap().exit, Exit::Cancelled);
+}
