@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Output;
 
 use crate::harness::{Printed, command};
+use crate::served::Served;
 
 fn sandpiper(folder: &Path, arguments: &[&str]) -> Output {
     command(folder).env("SANDPIPER_SANDBOXES", folder.join("boxes")).args(arguments).output().unwrap()
@@ -16,31 +17,58 @@ fn prints(output: &Output, stdout: &str) {
 
 fn create(folder: &Path, options: &[&str]) -> String {
     let output = sandpiper(folder, &[&["sandbox", "create"], options].concat());
+    created(&output)
+}
+
+#[track_caller]
+fn created(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(0), "{}", output.stderr());
     output.stdout().trim().to_owned()
+}
+
+/// A process makes a sandbox, prints its reference and exits; others go on with it.
+fn goes_on(sandpiper: impl Fn(&[&str]) -> Output, backend: &str) {
+    let options = ["--backend", backend, "--label", "task=docs", "--env", "K=v"];
+    let own = created(&sandpiper(&[&["sandbox", "create"], &options[..]].concat()));
+    assert!(own.starts_with(&format!("{backend}:")), "{own}");
+    let exec = |script: &str| sandpiper(&["sandbox", "exec", &own, "--", "bash", "-c", script]);
+    prints(&exec("cd; echo one > f; echo $K; pwd"), "v\n/home/user\n");
+    prints(&exec("cat /home/user/f; exit 0"), "one\n");
+    assert_eq!(exec("exit 7").status.code(), Some(7));
+    prints(&sandpiper(&["sandbox", "read", &own, "/home/user/f"]), "one\n");
+    let list = |label| sandpiper(&["sandbox", "list", "--backend", backend, "--label", label]);
+    assert!(list("task=docs").stdout().contains(&own), "{}", list("task=docs").stdout());
+    prints(&list("task=other"), "");
+    // What is refused does not end it.
+    let refused = sandpiper(&["sandbox", "exec", &own, "--cwd", "/none", "--", "true"]);
+    assert_eq!(refused.status.code(), Some(125), "{}", refused.stderr());
+    prints(&sandpiper(&["sandbox", "pause", &own]), &format!("{own} is paused\n"));
+    prints(&exec("cat ~/f"), "one\n");
+    prints(&sandpiper(&["sandbox", "close", &own]), &format!("{own} is closed\n"));
+    let gone = exec("true");
+    assert_eq!(gone.status.code(), Some(125));
+    assert!(gone.stderr().contains("is gone"), "{}", gone.stderr());
 }
 
 #[test]
 fn another_process_goes_on_by_the_reference() {
     let folder = tempfile::tempdir().unwrap();
-    let own = create(folder.path(), &["--label", "task=docs", "--env", "K=v"]);
-    assert!(own.starts_with("wasm:"), "{own}");
-    let exec =
-        |script: &str| sandpiper(folder.path(), &["sandbox", "exec", &own, "--", "bash", "-c", script]);
-    prints(&exec("cd; echo one > f; echo $K; pwd"), "v\n/home/user\n");
-    prints(&exec("cat /home/user/f; exit 0"), "one\n");
-    assert_eq!(exec("exit 7").status.code(), Some(7));
-    prints(&sandpiper(folder.path(), &["sandbox", "read", &own, "/home/user/f"]), "one\n");
-    let listed = sandpiper(folder.path(), &["sandbox", "list", "--label", "task=docs"]);
-    assert!(listed.stdout().contains(&own), "{}", listed.stdout());
-    prints(&sandpiper(folder.path(), &["sandbox", "list", "--label", "task=other"]), "");
-    prints(&sandpiper(folder.path(), &["sandbox", "pause", &own]), &format!("{own} is paused\n"));
-    prints(&exec("cat ~/f"), "one\n");
-    prints(&sandpiper(folder.path(), &["sandbox", "close", &own]), &format!("{own} is closed\n"));
-    let gone = exec("true");
-    assert_eq!(gone.status.code(), Some(125));
-    assert!(gone.stderr().contains("is gone"), "{}", gone.stderr());
+    goes_on(|arguments| sandpiper(folder.path(), arguments), "wasm");
     assert_eq!(std::fs::read_dir(folder.path().join("boxes")).unwrap().count(), 1, "the folder of snapshots");
+}
+
+#[test]
+fn another_process_goes_on_by_the_reference_of_e2b() {
+    let (folder, served) = (tempfile::tempdir().unwrap(), Served::start(&[]));
+    let sandpiper = |arguments: &[&str]| served.client(folder.path()).args(arguments).output().unwrap();
+    goes_on(sandpiper, "e2b");
+}
+
+#[test]
+fn another_process_goes_on_by_the_reference_of_daytona() {
+    let (folder, served) = (tempfile::tempdir().unwrap(), Served::start(&[]));
+    let sandpiper = |arguments: &[&str]| served.client(folder.path()).args(arguments).output().unwrap();
+    goes_on(sandpiper, "daytona");
 }
 
 #[test]

@@ -37,7 +37,6 @@ async fn carry_out(arguments: SandboxCommandArguments) -> Result<ExitCode> {
             render::line(&text)?;
         }
         SandboxCommand::Exec { reference, cwd, env, command } => {
-            let sandbox = connect(&reference).await?;
             let exec = Exec {
                 argv: run::argv(None, &command, &Image::default())?,
                 env: crate::surroundings::variables(&env)?,
@@ -45,16 +44,14 @@ async fn carry_out(arguments: SandboxCommandArguments) -> Result<ExitCode> {
                 stdin: run::stdin(),
                 ..Exec::default()
             };
-            let running = sandbox.spawn(exec).await?;
-            let outcome =
-                run::stop_at_interrupts(running, async |running| run::drive(running, json).await).await;
-            // It lives on whatever became of the command, unless its life ended meanwhile.
-            match sandbox.detach() {
-                Err(Error::Gone { .. }) => {}
-                left => {
-                    left?;
-                }
-            }
+            let sandbox = connect(&reference).await?;
+            let outcome = async {
+                let running = sandbox.spawn(exec).await?;
+                run::stop_at_interrupts(running, async |running| run::drive(running, json).await).await
+            };
+            let outcome = outcome.await;
+            // It lives on whatever became of the command.
+            leave(sandbox)?;
             let outcome = outcome?;
             if json {
                 render::line(&render::outcome_as_json(&outcome, None, None)?)?;
@@ -85,11 +82,14 @@ async fn carry_out(arguments: SandboxCommandArguments) -> Result<ExitCode> {
         SandboxCommand::Read { reference, path } => {
             let sandbox = connect(&reference).await?;
             let content = sandbox.files().read(&path, MAX_FILE_BYTES).await;
-            sandbox.detach()?;
+            leave(sandbox)?;
             render::bytes(&content?)?;
         }
         SandboxCommand::Pause { reference } => {
-            connect(&reference).await?.pause().await?;
+            let sandbox = connect(&reference).await?;
+            let paused = sandbox.pause().await;
+            leave(sandbox)?;
+            paused?;
             said(&reference, "paused", json)?;
         }
         SandboxCommand::Close { reference } => {
@@ -98,6 +98,14 @@ async fn carry_out(arguments: SandboxCommandArguments) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Lets go of a sandbox, whose life may have ended meanwhile.
+fn leave(sandbox: Box<dyn Sandbox>) -> Result<()> {
+    match sandbox.detach() {
+        Ok(_) | Err(Error::Gone { .. }) => Ok(()),
+        Err(err) => Err(err.into()),
+    }
 }
 
 fn said(reference: &SandboxRef, what: &str, json: bool) -> Result<()> {
