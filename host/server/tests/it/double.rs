@@ -25,6 +25,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
     signals: true,
     metadata: true,
     lifetime: true,
+    lifetime_in_seconds: true,
     ..LITTLE
 };
 

@@ -1,9 +1,12 @@
 //! Standard input: nothing, bytes, or a stream.
 
+use std::time::Duration;
+
 use sandpiper_core::{Error, Refusal, Stdin, collect};
 use tokio::io::AsyncWriteExt;
 
 use crate::claim::{Claim, claim};
+use crate::place::Place;
 use crate::wrong::{holds, printed, same_bytes, succeeded};
 use crate::{Context, Wrong};
 
@@ -51,8 +54,13 @@ fn megabyte() -> Vec<u8> {
     (0..(1 << 20_u32)).map(|at: u32| u8::try_from((at / 7 + at / 4099) % 256).unwrap_or_default()).collect()
 }
 
+/// A place where a command has more time than usual: how fast input goes, nobody promises.
+async fn slow_place(context: &Context<'_>) -> Result<Place, Wrong> {
+    context.place_limited(|limits| limits.wall = Duration::from_mins(2)).await
+}
+
 async fn a_megabyte_goes_through_cat(context: &Context<'_>) -> Result<(), Wrong> {
-    let place = context.place().await?;
+    let place = slow_place(context).await?;
     printed(&place.run(place.exec(["cat"]).stdin(Stdin::bytes(megabyte()))).await?, megabyte())
 }
 
@@ -82,7 +90,7 @@ async fn the_end_of_a_stream_is_the_end_of_input(context: &Context<'_>) -> Resul
 }
 
 async fn a_megabyte_of_a_stream_goes_through_cat(context: &Context<'_>) -> Result<(), Wrong> {
-    let place = context.place().await?;
+    let place = slow_place(context).await?;
     let stream = Stdin::Stream(Box::new(std::io::Cursor::new(megabyte())));
     printed(&place.run(place.exec(["cat"]).stdin(stream)).await?, megabyte())
 }
