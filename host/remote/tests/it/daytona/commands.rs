@@ -191,13 +191,24 @@ async fn the_output_limit_ends_a_command_and_cuts_exactly() {
 #[tokio::test]
 async fn cancelling_ends_a_command() {
     let here = here(Spec::default()).await;
-    let running_command = here.sandbox.spawn(shell("echo up; sleep 3000 & wait")).await.unwrap();
+    let running_command =
+        here.sandbox.spawn(shell("printf err >&2; echo up; sleep 3000 & wait")).await.unwrap();
     let (mut events, done, control) = running_command.split();
     let cancel = async {
-        events.recv().await.unwrap();
-        control.cancel();
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        while let Some(Event::Output { stream, bytes }) = events.recv().await {
+            if stream == Stream::Stderr {
+                stderr.extend_from_slice(&bytes);
+            } else {
+                stdout.extend_from_slice(&bytes);
+                control.cancel();
+            }
+        }
+        (stdout, stderr)
     };
-    let (outcome, ()) = tokio::join!(done, cancel);
+    let (outcome, said) = tokio::join!(done, cancel);
+    // Also what comes late of what was printed before.
+    assert_eq!(said, (b"up\n".to_vec(), b"err".to_vec()));
     assert_eq!(outcome.unwrap().exit, Exit::Cancelled);
     assert_eq!(here.daemon.sessions(), 0);
     until(|| running("sleep 3000") == 0).await;

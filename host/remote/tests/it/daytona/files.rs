@@ -151,7 +151,7 @@ async fn directories_are_made_with_those_that_lead_to_them() {
     place.files.make_directory(&place.path("a/b/c")).await.unwrap();
     place.files.make_directory(&place.path("a/b")).await.unwrap();
     std::fs::write(place.path("f"), "").unwrap();
-    assert_eq!(why(place.files.make_directory(&place.path("f")).await), FileErrorKind::AlreadyExists);
+    assert_eq!(why(place.files.make_directory(&place.path("f")).await), FileErrorKind::NotADirectory);
     assert_eq!(why(place.files.make_directory(&place.path("f/x")).await), FileErrorKind::NotADirectory);
     place.has(&["a", "f"]);
 }
