@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{KEY, Served};
+use super::Served;
 use crate::harness::{Printed, cache};
 
 fn checks() -> PathBuf {

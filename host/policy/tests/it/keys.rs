@@ -118,6 +118,8 @@ fn every_key_refuses_what_is_no_value_of_it_with_line_and_column() {
   hint: http is for this machine alone; a key belongs into `api_key`
 2:11: `e2b.api_key` is not a reference to a secret
   hint: secrets are not written into policies; name where it is, as { env = "NAME" } or { file = "path" }
+2:10: `e2b.lacks[0]` is `"port"`, expected "network_nothing", "network_rules", "network_everything", "pause", "pause_keeps_processes", "snapshot", "fork", "ports" or "metrics"
+  hint: did you mean `ports`?
 2:12: `daytona.snapshot` is `""`, expected a name in quotes, without spaces and not beginning with `-`
 2:9: `daytona.image` is `true`, expected a name in quotes, without spaces and not beginning with `-`
 2:11: `daytona.api_url` is not the address of an interface, expected https://HOST[:PORT][/PATH]
@@ -125,6 +127,8 @@ fn every_key_refuses_what_is_no_value_of_it_with_line_and_column() {
 2:19: `daytona.api_key.env` is not a variable's name, of letters, digits and `_`
   hint: write the variable's name without `$`
 2:10: `daytona.target` is `7`, expected a name in quotes, without spaces and not beginning with `-`
+2:19: `daytona.lacks[1]` is there twice
+  hint: leave it out
 2:9: `docker.image` is `"--privileged"`, expected a name in quotes, without spaces and not beginning with `-`
 2:8: `docker.host` is `1`, expected a name in quotes, without spaces and not beginning with `-`
 2:10: `docker.memory` is `"lots"`, expected a size in quotes, such as "256MiB"
