@@ -1,11 +1,13 @@
 //! The backends of this machine keep the contract.
 
 use sandpiper::Backend;
+use sandpiper::remote::{Docker, DockerConfig};
 use sandpiper_conformance::Suite;
 
 use crate::harness::engine;
 
-fn keeps_all(backend: &dyn Backend, other: &dyn Backend) {
+/// Holds a backend to all claims that are about it, or to those that `SANDPIPER_CONFORMANCE` names a part of.
+pub fn keeps_all(backend: &dyn Backend, other: &dyn Backend) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let only = std::env::var("SANDPIPER_CONFORMANCE").ok();
     let suite = Suite::new(backend).other_handle(other);
@@ -22,5 +24,19 @@ fn the_engine_keeps_the_contract() {
 fn sandboxes_on_disk_keep_the_contract() {
     let folder = tempfile::tempdir().unwrap();
     let open = || sandpiper::Local::open(engine().clone(), folder.path()).unwrap();
+    keeps_all(&open(), &open());
+}
+
+/// Where there is a daemon: `SANDPIPER_DOCKER_IMAGE` names an image that the one at `DOCKER_HOST`, or at Docker's own
+/// socket, has.
+#[test]
+fn docker_keeps_the_contract() {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let Some(image) = variable("SANDPIPER_DOCKER_IMAGE") else {
+        println!("not run: SANDPIPER_DOCKER_IMAGE names no image");
+        return;
+    };
+    let open =
+        || Docker::new(DockerConfig { host: variable("DOCKER_HOST"), ..DockerConfig::new(&image) }).unwrap();
     keeps_all(&open(), &open());
 }

@@ -1,16 +1,14 @@
 //! `sandpiper serve`, held to what programs for other services expect.
 
-use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
+use sandpiper::Lack;
 use sandpiper::remote::{Daytona, DaytonaConfig, E2b, E2bConfig, Secret};
-use sandpiper::{Backend, Lack};
-use sandpiper_conformance::Suite;
 use tempfile::TempDir;
 
+use crate::conformance::keeps_all;
 use crate::harness::command;
 
 #[cfg(unix)] // They are looked for where Unix has them.
@@ -57,6 +55,7 @@ impl Served {
             .env("E2B_SANDBOX_URL", &self.address)
             .env("E2B_API_KEY", KEY)
             .env("DAYTONA_API_URL", format!("{}/api", self.address))
+            .env("DAYTONA_TARGET", "local")
             .env("DAYTONA_API_KEY", KEY);
     }
 
@@ -86,37 +85,14 @@ impl Drop for Served {
 const LACKS: [Lack; 5] =
     [Lack::NetworkRules, Lack::NetworkEverything, Lack::PauseKeepsProcesses, Lack::Ports, Lack::Metrics];
 
-/// How long a claim waits for what should happen; for lifetimes eight times that.
-const PATIENCE: Duration = Duration::from_secs(8);
-
-/// What is not yet as the contract has it, by way of this server; each is a defect.
-const E2B: [&str; 3] = [
-    // The shell around a command does not become it in a sandbox of WebAssembly, and gets the signal.
-    "a_signal_reaches_a_command_that_waits_for_it",
-    "an_interrupt_reaches_a_command_that_waits_for_it",
-    "an_interrupt_ends_what_a_command_has_started",
-];
-
-/// Holds an adapter to the contract, but for the claims that are known not to hold; another one that does not is a
-/// failure, and so is one that only `known` says does not.
-fn keeps_all_but(known: &[&str], backend: &dyn Backend, other: &dyn Backend) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let report = runtime.block_on(Suite::new(backend).other_handle(other).patience(PATIENCE).run(None));
-    let broken: BTreeSet<&str> = report.broken().map(|(name, _)| name).collect();
-    let known: BTreeSet<&str> = known.iter().copied().collect();
-    assert!(broken.is_subset(&known), "{report}");
-    assert!(report.kept() >= 230, "{report}");
-    println!("{} claims are kept; known not to be: {broken:?}", report.kept());
-}
-
 #[test]
 fn the_adapter_of_e2b_keeps_the_contract() {
     let served = Served::start(&[]);
-    keeps_all_but(&E2B, &served.e2b(), &served.e2b());
+    keeps_all(&served.e2b(), &served.e2b());
 }
 
 #[test]
 fn the_adapter_of_daytona_keeps_the_contract() {
     let served = Served::start(&[]);
-    keeps_all_but(&[], &served.daytona(), &served.daytona());
+    keeps_all(&served.daytona(), &served.daytona());
 }

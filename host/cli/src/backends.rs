@@ -56,7 +56,9 @@ fn daytona(policy: &Resolved) -> Result<Daytona> {
     let address = surroundings::host_text("DAYTONA_API_URL")?;
     let address = address.unwrap_or_else(|| settings.api_url.as_str().to_owned());
     let mut config = DaytonaConfig::new(address, key(&settings.api_key, Name::Daytona)?);
-    config.target = Some(settings.target.as_str().to_owned()).filter(|target| !target.is_empty());
+    let target = surroundings::host_text("DAYTONA_TARGET")?;
+    let target = target.unwrap_or_else(|| settings.target.as_str().to_owned());
+    config.target = Some(target).filter(|target| !target.is_empty());
     config.lacks = settings.lacks;
     config.base = match settings.base {
         DaytonaBase::Snapshot(name) => Base::Snapshot(name.as_str().to_owned()),

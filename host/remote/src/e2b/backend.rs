@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
@@ -337,7 +336,7 @@ impl Api {
             domain,
             traffic_token: made.traffic_access_token.map(Secret::new),
             lifetime,
-            hides_processes: AtomicBool::new(false),
+            direct_commands: made.direct_commands,
             wall: limits.wall,
             output_bytes: limits.output_bytes,
         }))

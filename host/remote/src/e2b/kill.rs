@@ -1,10 +1,9 @@
 //! How a command is ended, or sent a signal.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sandpiper_core::{Error, Exit};
+use sandpiper_core::Error;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -16,9 +15,6 @@ const ACTION: &str = "end a command";
 
 /// How long the processes below a command are looked for.
 const LOOK: Duration = Duration::from_secs(5);
-
-/// With what a line fails that finds no processes at all, as where there is no `/proc`.
-const NO_PROC: u8 = 3;
 
 const KILL: u8 = 9;
 const TERMINATE: u8 = 15;
@@ -63,7 +59,7 @@ pub(super) async fn signal_all(shared: &Arc<Shared>, target: &Target, signal: u8
 }
 
 /// By the mark where that finds anything: envd knows two signals only, and from `SIGTERM` on it no longer reads what
-/// the command writes. Services that show no processes are asked with the number of any other signal.
+/// the command writes.
 async fn reach(shared: &Arc<Shared>, target: &Target, signal: u8, reach: Reach) -> Result<(), Error> {
     if signal != KILL && by_mark(shared, target, signal, reach).await? {
         return Ok(());
@@ -73,21 +69,18 @@ async fn reach(shared: &Arc<Shared>, target: &Target, signal: u8, reach: Reach) 
 
 /// Sends a signal to processes that carry the mark, and says whether there are any.
 async fn by_mark(shared: &Arc<Shared>, target: &Target, signal: u8, reach: Reach) -> Result<bool, Error> {
-    if shared.hides_processes.load(Ordering::Relaxed) {
+    if shared.direct_commands {
         return Ok(false);
     }
-    let done = shell::run(shared, &marked(&target.tag, signal, reach), &Place::root()).await?;
-    if done.exit == (Exit::Code { code: NO_PROC }) {
-        shared.hides_processes.store(true, Ordering::Relaxed);
-    }
-    Ok(done.exit.success())
+    let line = marked(&target.tag, signal, reach);
+    shell::run(shared, &line, &Place::root()).await.map(|done| done.exit.success())
 }
 
 /// A line that sends a signal to processes that carry the mark, and fails when there are none. Before the last signal
 /// they stand still, so that none starts another meanwhile.
 fn marked(tag: &str, signal: u8, reach: Reach) -> String {
     let find = format!(
-        "[ -e /proc/self/environ ] || exit {NO_PROC}; found=; for at in $(grep -lszxF {MARK}={tag} /proc/[0-9]*/environ); do at=${{at%/environ}}; \
+        "found=; for at in $(grep -lszxF {MARK}={tag} /proc/[0-9]*/environ); do at=${{at%/environ}}; \
          found=\"$found ${{at#/proc/}} \"; done; "
     );
     let find = format!("{find}[ -n \"$found\" ] || exit 1; ");

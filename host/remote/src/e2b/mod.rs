@@ -7,8 +7,8 @@
 //!   wrote in between is lost.
 //! - Only `SIGTERM` and `SIGKILL` can be sent, to the first process, and what it writes when it has got one is not read.
 //!   So signals are sent by a `kill` that is run in the sandbox, to the processes that have the command's variable
-//!   `SANDPIPER_COMMAND`; one that drops its environment is reached by these two alone. Where commands do not see one
-//!   another, as in a sandbox without `/proc`, envd is asked for all signals, by their numbers.
+//!   `SANDPIPER_COMMAND`; one that drops its environment is reached by these two alone. A `sandpiper
+//!   serve`, whose sandboxes have no `/proc`, says that it takes all, by their numbers, and gets commands without a shell.
 //! - To connect sets the time that a sandbox has to live. What its spec said is noted as metadata, and not extended.
 //! - A stream that is closed ([`Control::close`](sandpiper_core::Control)) is a `SIGPIPE` at the next output.
 //! - Domains that rules allow take precedence over what they deny, so rules that deny are refused, unless

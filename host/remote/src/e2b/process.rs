@@ -79,7 +79,12 @@ impl Command {
             cwd: cwd.unwrap_or_else(|| "/".to_owned()),
         };
         let tag = random_id()?;
-        let request = request(&place, begins, &argv, &stdin, &tag);
+        let request = if shared.direct_commands {
+            direct(&shared, &place, begins, &argv, &tag).await
+        } else {
+            request(&place, begins, &argv, &stdin, &tag)
+        };
+        let request = with_stdin(request, &stdin);
         // Envd ends the command a little later by itself, for hosts that cannot any more.
         let mut feed = Feed::start(&shared, request, &tag, shared.wall + GRACE);
         let mut guard = Guard::new(&shared);
@@ -219,7 +224,21 @@ fn request(place: &Place, begins: Begins, argv: &[String], stdin: &Stdin, tag: &
     let mut marked = place.clone();
     marked.env.insert(MARK.to_owned(), tag.to_owned());
     // Bash is not told of the mark once more, so that its arguments are the command's.
-    let mut request = marked.request(&arguments(argv, &place.env, fed, begins), tag);
+    marked.request(&arguments(argv, &place.env, fed, begins), tag)
+}
+
+/// The same without a shell, which would be what gets the signals of the command in a sandbox of WebAssembly.
+async fn direct(shared: &Arc<Shared>, place: &Place, begins: Begins, argv: &[String], tag: &str) -> Value {
+    const WORKSPACE: &str = "/workspace";
+    let has_workspace = begins == Begins::InWorkspace
+        && E2bFiles::new(Arc::clone(shared)).is_directory(WORKSPACE).await == Ok(true);
+    let cwd = if has_workspace { WORKSPACE } else { place.cwd.as_str() };
+    let (command, arguments) = argv.split_first().unzip();
+    let arguments = arguments.unwrap_or_default();
+    json!({ "process": {"cmd": command, "args": arguments, "envs": place.env, "cwd": cwd}, "tag": tag })
+}
+
+fn with_stdin(mut request: Value, stdin: &Stdin) -> Value {
     if let Some(fields) = request.as_object_mut() {
         fields.insert("stdin".to_owned(), json!(matches!(stdin, Stdin::Bytes(_) | Stdin::Stream(_))));
         if let Stdin::Terminal(_) = stdin {

@@ -27,8 +27,8 @@ pub(super) struct Shared {
     pub traffic_token: Option<Secret>,
     /// How long it was made to live, where that was said.
     pub lifetime: Option<Duration>,
-    /// It has been seen that commands of the sandbox do not see one another.
-    pub hides_processes: AtomicBool,
+    /// Commands are started as they are, and envd takes any signal ([`Made::direct_commands`](super::wire::Made)).
+    pub direct_commands: bool,
     pub wall: Duration,
     pub output_bytes: u64,
 }

@@ -30,6 +30,10 @@ pub(super) struct Made {
     pub envd_access_token: Option<String>,
     pub traffic_access_token: Option<String>,
     pub domain: Option<String>,
+    /// A field of `sandpiper serve`, which E2B does not have: commands need no login shell around them, and
+    /// `SendSignal` takes any signal, by its number, for the process that was asked for.
+    #[serde(default)]
+    pub direct_commands: bool,
 }
 
 /// A sandbox as it is listed or looked at.

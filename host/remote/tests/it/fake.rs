@@ -72,8 +72,8 @@ struct State {
     processes: BTreeMap<u64, Process>,
     /// Signals by the number of their process.
     signals: Vec<(u64, Value)>,
-    /// There is no `/proc`.
-    hides_processes: bool,
+    /// Commands need no shell.
+    is_direct: bool,
     end: Option<SystemTime>,
     /// The lines of all programs.
     programs: Vec<Value>,
@@ -154,8 +154,9 @@ impl Fake {
         self.state.lock().unwrap().sandboxes[id].timeouts.clone()
     }
 
-    pub fn hide_processes(&self) {
-        self.state.lock().unwrap().hides_processes = true;
+    /// Is a `sandpiper serve`, as far as the adapter is told.
+    pub fn take_commands_directly(&self) {
+        self.state.lock().unwrap().is_direct = true;
     }
 
     pub fn signals(&self) -> Vec<(u64, Value)> {
@@ -281,8 +282,9 @@ fn control(state: &Mutex<State>, request: &Request) -> (u16, Value) {
     let mut state = state.lock().unwrap();
     let missing = || (404, json!({"code": 404, "message": "sandbox not found"}));
     let path: Vec<_> = request.path.trim_start_matches('/').split('/').collect();
+    let is_direct = state.is_direct;
     let made = |id: &str| {
-        json!({"sandboxID": id, "templateID": "base", "clientID": "c", "envdVersion": "0.5.11",
+        json!({"directCommands": is_direct, "sandboxID": id, "templateID": "base", "clientID": "c", "envdVersion": "0.5.11",
             "envdAccessToken": TOKEN, "trafficAccessToken": "traffic-token", "domain": "fake.test"})
     };
     match (request.method.as_str(), path.as_slice()) {
@@ -463,7 +465,7 @@ async fn stream(state: &Mutex<State>, request: &Request, mut reply: Reply) -> An
             state.programs.push(body.clone());
             // What the adapter runs for itself is not scripted.
             let script = if line.contains("/proc/") {
-                vec![Step::Exit(if state.hides_processes { 3 } else { 0 })]
+                vec![Step::Exit(0)]
             } else if line.contains("type -P") {
                 vec![Step::Stdout(state.look.as_bytes().to_vec()), Step::Exit(0)]
             } else {

@@ -138,6 +138,8 @@ pub(super) fn sandbox(held: &Held) -> Value {
         "envdAccessToken": held.token,
         "trafficAccessToken": held.token,
         "domain": null,
+        // For our own adapter; E2B has no such field, and SDKs pass over it.
+        "directCommands": true,
     })
 }
 

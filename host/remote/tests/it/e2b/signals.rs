@@ -70,14 +70,17 @@ async fn signals_are_sent_to_what_carries_the_mark() {
 }
 
 #[tokio::test]
-async fn where_commands_do_not_see_one_another_envd_is_asked_to_send_signals() {
+async fn a_service_that_says_so_gets_commands_and_signals_as_they_are() {
     let fake = Fake::start().await;
-    fake.hide_processes();
+    fake.take_commands_directly();
     let sandbox = sandbox(&fake).await;
     fake.script([Step::Stdout(b"up".to_vec()), Step::Sleep]);
-    let (mut events, done, control) = sandbox.spawn(Exec::new(["sleep"])).await.unwrap().split();
+    let exec = Exec::new(["sleep", "a b"]).env("A", "b");
+    let (mut events, done, control) = sandbox.spawn(exec).await.unwrap().split();
     let done = tokio::spawn(done);
     events.recv().await.unwrap();
+    let process = json!({"cmd": "sleep", "args": ["a b"], "envs": {"A": "b"}, "cwd": "/"});
+    assert_eq!(fake.programs()[0]["process"], process);
     control.signal(10);
     fake.until(|fake| fake.signals().len() == 1).await;
     control.interrupt();
@@ -85,8 +88,8 @@ async fn where_commands_do_not_see_one_another_envd_is_asked_to_send_signals() {
     control.signal(15);
     assert_eq!(done.await.unwrap().unwrap().exit, Exit::Signal { signal: 15 });
     assert_eq!(fake.signals(), [(100, json!(10)), (100, json!(2)), (100, json!("SIGNAL_SIGTERM"))]);
-    // It is looked for processes once.
-    assert_eq!(fake.programs().len(), 2);
+    // It is not looked for its processes.
+    assert_eq!(fake.programs().len(), 1);
 }
 
 #[tokio::test]
