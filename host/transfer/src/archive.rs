@@ -348,11 +348,11 @@ fn parse(name: &[u8], is_directory: bool) -> Result<Option<RelativePath>, Archiv
     if kept.is_empty() {
         return Ok(None);
     }
-    let path = RelativePath::parse(&kept.join(&b'/'))?;
-    if path.names().any(is_git_directory_name) {
+    // First, because Windows has other reasons against some of its spellings.
+    if kept.iter().any(|name| is_git_directory_name(name)) {
         return Err(ArchiveFault::GitDirectory);
     }
-    Ok(Some(path))
+    Ok(Some(RelativePath::parse(&kept.join(&b'/'))?))
 }
 
 /// The sum of a header's bytes, with spaces where the sum itself is.

@@ -219,8 +219,12 @@ impl Staging {
         // Windows removes no directory that is open.
         let Self { path, slots, lock } = self;
         drop(slots);
-        let _ = fs::remove_dir_all(path);
+        let removed = fs::remove_dir_all(&path);
         drop(lock);
+        if cfg!(windows) && removed.is_err() {
+            // Where a name stays as long as its file is open.
+            let _ = fs::remove_dir_all(path);
+        }
     }
 }
 

@@ -77,6 +77,11 @@ fn paths_that_lead_elsewhere_are_refused() {
         assert_eq!(refused(&[file(name, "")]), (name.to_owned(), fault.to_owned()));
     }
     for name in ["etc/passwd", "./x", "a/x", "././a/./x", "...", "..x", "a/..b/x"] {
+        // Windows drops dots at the end of a name.
+        if cfg!(windows) && name == "..." {
+            assert_eq!(refused(&[file(name, "")]).1, "Path(ReservedOnWindows)");
+            continue;
+        }
         assert_eq!(created(&[file(name, "")]).len(), name.split('/').filter(|name| *name != ".").count());
     }
 }
