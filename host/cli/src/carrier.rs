@@ -5,7 +5,7 @@
 //! after which comes the command's own input; or by nothing, and it ends. On its standard output are a line that it is
 //! ready, what the command prints, and how it ended.
 
-use std::io::{BufRead, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
@@ -46,7 +46,7 @@ struct Order {
 pub(crate) struct Carrier {
     _child: Child,
     stdin: ChildStdin,
-    stdout: ChildStdout,
+    stdout: BufReader<ChildStdout>,
 }
 
 /// How a run elsewhere ended.
@@ -80,20 +80,14 @@ impl Carrier {
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             bail!("another process of this program has no pipes");
         };
-        Ok(Self { _child: child, stdin, stdout })
+        Ok(Self { _child: child, stdin, stdout: BufReader::new(stdout) })
     }
 
     /// Waits until the workspace is kept; why that cannot be, where it cannot.
     pub(crate) fn wait(&mut self) -> Result<Result<(), String>> {
-        let mut line = Vec::new();
-        // No further than the line: what follows is the command's.
-        for byte in self.stdout.by_ref().bytes() {
-            match byte.context("cannot hear another process of this program")? {
-                b'\n' => break,
-                byte => line.push(byte),
-            }
-        }
-        Ok(match serde_json::from_slice(&line).context("another process of this program has ended")? {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).context("cannot hear another process of this program")?;
+        Ok(match serde_json::from_str(&line).context("another process of this program has ended")? {
             Readiness::Ready => Ok(()),
             Readiness::Unable(reason) => Err(reason),
         })
@@ -114,7 +108,7 @@ impl Carrier {
 #[derive(Debug)]
 pub(crate) struct Printed {
     _child: Child,
-    stdout: ChildStdout,
+    stdout: BufReader<ChildStdout>,
 }
 
 impl Printed {

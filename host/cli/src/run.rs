@@ -54,7 +54,7 @@ fn execute(arguments: &RunArguments) -> Result<ExitCode> {
     let begun = begin(arguments, &policy, exec, kept.as_ref());
     let json = arguments.json;
     let Here { ready, mut journaled, mut watch, is_advised } = match begun {
-        Ok(Begun::Here(here)) => here,
+        Ok(Begun::Here(here)) => *here,
         Ok(Begun::Elsewhere(journey)) => {
             let arrived = journey.run();
             let succeeded = arrived.as_ref().is_ok_and(|arrived| arrived.outcome.exit.success());
@@ -131,8 +131,8 @@ fn fallback(decision: &Decision) -> Record {
 
 /// A run where it was decided that it runs.
 enum Begun<'a> {
-    Here(Here<'a>),
-    Elsewhere(Journey<'a>),
+    Here(Box<Here<'a>>),
+    Elsewhere(Box<Journey<'a>>),
 }
 
 /// A run that begins here.
@@ -166,7 +166,7 @@ fn begin<'a>(
     let task = kept.map(|_| arguments.worktree.task.clone());
     if place.backend != Backend::Wasm {
         let (journal, json) = (sandbox.journal, arguments.json);
-        return Ok(Begun::Elsewhere(Journey {
+        return Ok(Begun::Elsewhere(Box::new(Journey {
             policy,
             backend: place.backend,
             because: place.decision.map(|decision| decision.why),
@@ -175,7 +175,7 @@ fn begin<'a>(
             journal,
             task,
             json,
-        }));
+        })));
     }
     let is_free = place.decision.is_some();
     let watch = match place.decision {
@@ -202,7 +202,7 @@ fn begin<'a>(
             Ok(journaled)
         })?;
     let is_advised = is_free && watch.is_none();
-    Ok(Begun::Here(Here { ready, journaled, watch, is_advised }))
+    Ok(Begun::Here(Box::new(Here { ready, journaled, watch, is_advised })))
 }
 
 /// A sandbox and a command that is to run in it, with the wall up around this process.

@@ -98,12 +98,12 @@ impl Changes {
     pub fn contents(&self) -> Result<Vec<ChangedContent>, WorktreeError> {
         let digest = |content: Vec<u8>| Sha256::digest(content).into();
         let difference = self.difference()?;
-        let files = difference.contents().map(|(change, path, old_path, [before, after])| ChangedContent {
-            change,
-            path: path.to_vec(),
-            old_path: old_path.map(<[u8]>::to_vec),
-            before: before.map(digest),
-            after: after.map(digest),
+        let files = difference.contents().map(|file| ChangedContent {
+            path: file.path.to_vec(),
+            old_path: file.path_before.map(<[u8]>::to_vec),
+            change: file.change,
+            before: file.before.map(digest),
+            after: file.after.map(digest),
         });
         Ok(files.collect())
     }

@@ -76,6 +76,15 @@ pub(crate) struct Difference<'a> {
     deltas: Vec<Delta>,
 }
 
+/// A file that differs, by what it holds; nothing where it is not there, or too large.
+pub(crate) struct FileContents<'a> {
+    pub(crate) change: Change,
+    pub(crate) path: &'a [u8],
+    pub(crate) path_before: Option<&'a [u8]>,
+    pub(crate) before: Option<Vec<u8>>,
+    pub(crate) after: Option<Vec<u8>>,
+}
+
 impl<'a> Difference<'a> {
     /// Compares the trees. The attributes of the working tree say which files are binary.
     pub(crate) fn between(scope: &'a Scope, before: Oid, after: Oid) -> Result<Self, LookError> {
@@ -104,13 +113,16 @@ impl<'a> Difference<'a> {
         self.deltas.iter().map(file).collect()
     }
 
-    /// Each file with the content of its sides, by path; none where there is none, or it is too large.
-    pub(crate) fn contents(
-        &self,
-    ) -> impl Iterator<Item = (Change, &[u8], Option<&[u8]>, [Option<Vec<u8>>; 2])> {
+    /// Each file with what it holds, by path.
+    pub(crate) fn contents(&self) -> impl Iterator<Item = FileContents<'_>> {
         let content = |side: &Option<Side>| side.as_ref().and_then(|side| side.content(&self.session).ok());
-        let file = move |delta: &'_ Delta| [content(&delta.old), content(&delta.new)];
-        self.deltas.iter().map(move |delta| (delta.change, delta.path(), delta.path_before(), file(delta)))
+        self.deltas.iter().map(move |delta| FileContents {
+            change: delta.change,
+            path: delta.path(),
+            path_before: delta.path_before(),
+            before: content(&delta.old),
+            after: content(&delta.new),
+        })
     }
 
     /// The patch, as `git diff --binary -M` prints it.
