@@ -85,6 +85,23 @@ fn a_lifetime_ends_it_and_what_runs_in_it() {
 }
 
 #[test]
+fn what_is_left_of_an_ended_sandbox_goes_when_somebody_looks() {
+    let folder = tempfile::tempdir().unwrap();
+    let (own, other) = (create(folder.path(), &[]), create(folder.path(), &[]));
+    let boxes = folder.path().join("boxes");
+    let place = boxes.join(own.strip_prefix("wasm:").unwrap());
+    // As a process leaves it that is killed while it removes a sandbox, and one that makes another.
+    std::fs::rename(place.join("settings.json"), place.join("ended.json")).unwrap();
+    let begun = boxes.join("0123456789abcdef");
+    std::fs::create_dir(&begun).unwrap();
+    let listed = sandpiper(folder.path(), &["sandbox", "list"]).stdout();
+    assert!(listed.contains(&other) && !listed.contains(&own), "{listed}");
+    assert!(!place.exists() && begun.exists());
+    let gone = sandpiper(folder.path(), &["sandbox", "close", &own]);
+    assert!(gone.stderr().contains("is gone"), "{}", gone.stderr());
+}
+
+#[test]
 fn a_reference_leads_nowhere_else() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("settings.json"), "{}").unwrap();

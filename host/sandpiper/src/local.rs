@@ -21,6 +21,8 @@ use crate::tree;
 /// What each sandbox keeps on disk, and where its commands see it.
 const KEPT: [(&str, &str); 2] = [("home", "/home/user"), ("workspace", "/workspace")];
 const SETTINGS: &str = "settings.json";
+/// What the settings of a sandbox are called when it has ended, until all of it is removed.
+const ENDED: &str = "ended.json";
 const SNAPSHOTS: &str = "snapshots";
 /// Names of images that are snapshots.
 const SNAPSHOT: &str = "snapshot-";
@@ -55,14 +57,16 @@ impl Local {
         Ok(Self { engine, directory })
     }
 
-    /// Ends what has outlived its lifetime.
+    /// Ends what has outlived its lifetime, and removes what is left of those that have ended.
     fn sweep(&self) -> Result<(), Error> {
         for id in self.ids()? {
-            // One that cannot be read is being made, or being removed.
-            if let Ok(settings) = self.read(&id)
-                && settings.has_expired()
-            {
-                self.remove(&id)?;
+            match self.read(&id) {
+                Ok(settings) if settings.has_expired() => self.remove(&id)?,
+                Ok(_) => {}
+                // Another process may be at it, or keep it in use; the next sweep looks again.
+                Err(_) if self.place(&id).join(ENDED).exists() => drop(clear(&self.place(&id))),
+                // It is being made.
+                Err(_) => {}
             }
         }
         Ok(())
@@ -106,10 +110,11 @@ impl Local {
         write().map_err(|err| failed("write", &path, err))
     }
 
+    /// Ends a sandbox, if nobody has. It is gone for everybody at once, also where its files are in use still.
     fn remove(&self, id: &str) -> Result<(), Error> {
         let place = self.place(id);
-        // Without its settings it is gone for everybody, also when the rest is removed half.
-        match std::fs::remove_file(place.join(SETTINGS)).and_then(|()| std::fs::remove_dir_all(&place)) {
+        let ended = std::fs::rename(place.join(SETTINGS), place.join(ENDED));
+        match ended.and_then(|()| clear(&place)) {
             Err(err) if err.kind() != io::ErrorKind::NotFound => Err(failed("remove", &place, err)),
             _ => Ok(()),
         }
@@ -415,6 +420,21 @@ async fn expire<T>(
         }
     }
     std::future::pending().await
+}
+
+/// Removes what a sandbox has kept, and last what says that it has ended: until then the next sweep finds it.
+fn clear(place: &Path) -> io::Result<()> {
+    for (name, _) in KEPT {
+        let path = place.join(name);
+        match tree::remove(&path) {
+            Err(err) if err.kind() == io::ErrorKind::NotFound => {}
+            result => result?,
+        }
+        if path.exists() {
+            return Ok(());
+        }
+    }
+    tree::remove(place)
 }
 
 fn image_name(image: &Image) -> String {

@@ -1,4 +1,4 @@
-//! Directories of sandboxes on disk: private ones, and copies that follow no link.
+//! Directories of sandboxes on disk: private ones, copies that follow no link, and their removal.
 
 use std::fs;
 use std::io;
@@ -36,7 +36,7 @@ pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
             } else if kind.is_file() {
                 fs::copy(&source, &target)?;
             } else if kind.is_symlink() {
-                link(&fs::read_link(&source)?, &target)?;
+                link(&fs::read_link(&source)?, kind, &target)?;
             } else {
                 return Err(io::Error::new(
                     io::ErrorKind::Unsupported,
@@ -48,12 +48,34 @@ pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes a directory with all that is in it. What a command of this process has open yet is left where the
+/// system does not remove it.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_dir_all(path).or_else(|err| if is_in_use(&err) { Ok(()) } else { Err(err) })
+}
+
 #[cfg(unix)]
-fn link(to: &Path, at: &Path) -> io::Result<()> {
+fn is_in_use(_err: &io::Error) -> bool {
+    false
+}
+
+/// Windows removes no directory that is a guest's mount, and of an open file the name stays until it is closed.
+#[cfg(windows)]
+fn is_in_use(err: &io::Error) -> bool {
+    const ERROR_SHARING_VIOLATION: i32 = 32;
+    err.raw_os_error() == Some(ERROR_SHARING_VIOLATION) || err.kind() == io::ErrorKind::DirectoryNotEmpty
+}
+
+/// Makes a link like one that is there.
+#[cfg(unix)]
+fn link(to: &Path, _like: fs::FileType, at: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink(to, at)
 }
 
+/// To Windows a link to a directory is another kind than one to a file.
 #[cfg(windows)]
-fn link(to: &Path, at: &Path) -> io::Result<()> {
-    std::os::windows::fs::symlink_file(to, at)
+fn link(to: &Path, like: fs::FileType, at: &Path) -> io::Result<()> {
+    use std::os::windows::fs::{FileTypeExt, symlink_dir, symlink_file};
+
+    if like.is_symlink_dir() { symlink_dir(to, at) } else { symlink_file(to, at) }
 }
