@@ -39,9 +39,6 @@ fn goes_on(sandpiper: impl Fn(&[&str]) -> Output, backend: &str) {
     let list = |label| sandpiper(&["sandbox", "list", "--backend", backend, "--label", label]);
     assert!(list("task=docs").stdout().contains(&own), "{}", list("task=docs").stdout());
     prints(&list("task=other"), "");
-    // What is refused does not end it.
-    let refused = sandpiper(&["sandbox", "exec", &own, "--cwd", "/none", "--", "true"]);
-    assert_eq!(refused.status.code(), Some(125), "{}", refused.stderr());
     prints(&sandpiper(&["sandbox", "pause", &own]), &format!("{own} is paused\n"));
     prints(&exec("cat ~/f"), "one\n");
     prints(&sandpiper(&["sandbox", "close", &own]), &format!("{own} is closed\n"));
@@ -69,6 +66,16 @@ fn another_process_goes_on_by_the_reference_of_daytona() {
     let (folder, served) = (tempfile::tempdir().unwrap(), Served::start(&[]));
     let sandpiper = |arguments: &[&str]| served.client(folder.path()).args(arguments).output().unwrap();
     goes_on(sandpiper, "daytona");
+}
+
+#[test]
+fn a_command_that_is_refused_leaves_the_sandbox() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = create(folder.path(), &[]);
+    let exec = |cwd| sandpiper(folder.path(), &["sandbox", "exec", &own, "--cwd", cwd, "--", "pwd"]);
+    let refused = exec("/none");
+    assert_eq!(refused.status.code(), Some(125), "{}", refused.stderr());
+    prints(&exec("/tmp"), "/tmp\n");
 }
 
 #[test]
