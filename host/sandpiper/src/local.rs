@@ -62,11 +62,10 @@ impl Local {
         for id in self.ids()? {
             match self.read(&id) {
                 Ok(settings) if settings.has_expired() => self.remove(&id)?,
-                Ok(_) => {}
                 // Another process may be at it, or keep it in use; the next sweep looks again.
                 Err(_) if self.place(&id).join(ENDED).exists() => drop(clear(&self.place(&id))),
-                // It is being made.
-                Err(_) => {}
+                // It lives, or is being made.
+                Ok(_) | Err(_) => {}
             }
         }
         Ok(())
