@@ -81,7 +81,7 @@ impl Journey<'_> {
         let mut journaled = Journaled::begin(self.journal, (&spec, &self.exec, name.name()), about)?;
         let arrived = self.there(spec, workspace, &mut journaled).await;
         let ended = arrived.as_ref().map(|arrived| (&arrived.outcome, &limits));
-        journaled.finish(ended)?;
+        journaled.finish(&[], ended)?;
         arrived
     }
 

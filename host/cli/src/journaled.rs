@@ -88,14 +88,18 @@ impl Journaled {
         }
     }
 
-    /// Writes what became of the run, and the end.
+    /// Writes the last records, what became of the run, and the end.
     ///
     /// # Errors
     /// Where the disk does not take it and the journal is required; else that is only said, for the outcome must not
     /// be lost with it.
-    pub(crate) fn finish(self, ended: Result<(&Outcome, &Limits), &anyhow::Error>) -> Result<()> {
+    pub(crate) fn finish(
+        self,
+        last: &[Record],
+        ended: Result<(&Outcome, &Limits), &anyhow::Error>,
+    ) -> Result<()> {
         let is_required = self.is_required;
-        match self.end(ended) {
+        match self.end(last, ended) {
             Err(err) if !is_required => {
                 render::note(&format!("the journal of this run has no end: {}", report::text(&err)));
                 Ok(())
@@ -104,7 +108,8 @@ impl Journaled {
         }
     }
 
-    fn end(mut self, ended: Result<(&Outcome, &Limits), &anyhow::Error>) -> Result<()> {
+    fn end(mut self, last: &[Record], ended: Result<(&Outcome, &Limits), &anyhow::Error>) -> Result<()> {
+        self.note_all(last)?;
         if let Ok((outcome, limits)) = ended {
             self.note_all(&Record::of_outcome(outcome, limits))?;
         }

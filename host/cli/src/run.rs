@@ -53,7 +53,7 @@ fn execute(arguments: &RunArguments) -> Result<ExitCode> {
     let mut kept = Kept::begin(&arguments.worktree)?;
     let begun = begin(arguments, &policy, exec, kept.as_ref());
     let json = arguments.json;
-    let Here { ready, mut journaled, mut watch, is_advised } = match begun {
+    let Here { ready, journaled, mut watch, is_advised } = match begun {
         Ok(Begun::Here(here)) => *here,
         Ok(Begun::Elsewhere(journey)) => {
             let arrived = journey.run();
@@ -77,23 +77,15 @@ fn execute(arguments: &RunArguments) -> Result<ExitCode> {
             (Some(watch), Ok(outcome)) => watch.onward(outcome),
             _ => Onward::Over,
         };
-        if let Onward::To(decision) = &onward {
-            journaled.note(&fallback(decision))?;
-        }
-        if let (Some(kept), Onward::Over) = (&mut kept, &onward) {
-            note_changes(kept, &mut journaled)?;
-        }
-        journaled.finish(outcome.as_ref().map(|outcome| (outcome, &limits)))?;
+        let last = match (&onward, &mut kept) {
+            (Onward::To(decision), _) => vec![fallback(decision)],
+            (Onward::Over, Some(kept)) => changes(kept),
+            (Onward::Over, None) => Vec::new(),
+        };
+        journaled.finish(&last, outcome.as_ref().map(|outcome| (outcome, &limits)))?;
         let outcome = outcome?;
         if let (Onward::To(decision), Some(watch)) = (&onward, watch.take()) {
-            let carried = watch.carry(decision, json).await;
-            let succeeded = carried.as_ref().is_ok_and(|carried| carried.exit_code == 0);
-            let worktree = kept.as_mut().map(|kept| kept.finish(succeeded, json)).transpose()?;
-            let carried = carried?;
-            if json {
-                render::line(&elsewhere::with_worktree(&carried.printed, worktree.as_ref())?)?;
-            }
-            return Ok(carried.exit_code);
+            return carry(watch, decision, &mut kept, json).await;
         }
         watch.map_or(Ok(()), Watch::release)?;
         if !json {
@@ -110,18 +102,24 @@ fn execute(arguments: &RunArguments) -> Result<ExitCode> {
     })
 }
 
-/// Writes down what a run has changed, before anybody else sees it.
-fn note_changes(kept: &mut Kept, journaled: &mut Journaled) -> Result<()> {
-    match kept.changes() {
-        Ok(changes) => journaled.note_all(&changes),
-        Err(err) => {
-            render::note(&format!(
-                "the journal does not say what the run has changed: {}",
-                report::text(&err)
-            ));
-            Ok(())
-        }
+/// What a run has changed, to be written down before anybody else sees it.
+fn changes(kept: &mut Kept) -> Vec<Record> {
+    kept.changes().unwrap_or_else(|err| {
+        render::note(&format!("the journal does not say what the run has changed: {}", report::text(&err)));
+        Vec::new()
+    })
+}
+
+/// Has a run done elsewhere that has met what is not here, and ends its worktree; the exit code.
+async fn carry(watch: Watch<'_>, decision: &Decision, kept: &mut Option<Kept>, json: bool) -> Result<u8> {
+    let carried = watch.carry(decision, json).await;
+    let succeeded = carried.as_ref().is_ok_and(|carried| carried.exit_code == 0);
+    let worktree = kept.as_mut().map(|kept| kept.finish(succeeded, json)).transpose()?;
+    let carried = carried?;
+    if json {
+        render::line(&elsewhere::with_worktree(&carried.printed, worktree.as_ref())?)?;
     }
+    Ok(carried.exit_code)
 }
 
 fn fallback(decision: &Decision) -> Record {

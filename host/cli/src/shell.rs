@@ -83,7 +83,7 @@ pub(crate) fn shell(arguments: &ShellArguments) -> Result<ExitCode> {
             outcome = outcome => outcome,
             () = interrupts => std::future::pending().await,
         };
-        journaled.finish(outcome.as_ref().map(|outcome| (outcome, &spec.limits)))?;
+        journaled.finish(&[], outcome.as_ref().map(|outcome| (outcome, &spec.limits)))?;
         let outcome = outcome?;
         render::end(&outcome);
         Ok(outcome.exit.code())
