@@ -27,8 +27,6 @@ pub(super) struct Container {
     pub(super) creation: CreationId,
     pub(super) reference: SandboxRef,
     pub(super) limits: Limits,
-    /// Where commands begin that do not say where.
-    pub(super) directory: String,
     /// Variables of each command, under its own.
     pub(super) env: Vec<(String, String)>,
     /// The user and group of commands.

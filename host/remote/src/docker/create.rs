@@ -71,7 +71,6 @@ pub(super) async fn create(
         creation,
         reference,
         limits: spec.limits.clone(),
-        directory: record::directory(spec).to_owned(),
         env: spec.env.clone(),
         user: format!("{user}:{group}"),
         released: false.into(),

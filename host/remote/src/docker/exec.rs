@@ -19,7 +19,7 @@ use super::config::Host;
 use super::container::Container;
 use super::daemon::{BACKEND, protocol};
 use super::script::{Attached, Input, Output, Script, no_frame};
-use super::shape::environment;
+use super::shape::{WORKSPACE, environment};
 
 const ACTION: &str = "run a command";
 const START: &str = include_str!("scripts/start.sh");
@@ -74,7 +74,7 @@ pub(super) async fn follow(
     let wall = tokio::time::sleep(container.limits.wall);
     tokio::pin!(wall);
     let command = exec.argv.first().cloned().unwrap_or_default();
-    let cwd = exec.cwd.clone().unwrap_or_else(|| container.directory.clone());
+    let cwd = exec.cwd.clone().unwrap_or_else(|| WORKSPACE.to_owned());
     let mut guard = Guard::new(&container, &cwd, &exec)?;
     let Begun { pid, found, attached, early } = guard.begun().await?;
     let Attached { id, output, input } = attached;

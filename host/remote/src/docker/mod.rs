@@ -102,7 +102,7 @@ impl Docker {
     /// The sandbox that a container is; `None` for any other container.
     fn known(&self, found: &ContainerInspectResponse) -> Option<Container> {
         let labels = found.config.as_ref()?.labels.as_ref()?;
-        let record::Noted { creation, limits, directory, env } = record::read(labels)?;
+        let record::Noted { creation, limits, env } = record::read(labels)?;
         let id = found.id.clone()?;
         let reference =
             SandboxRef { metadata: record::metadata(labels), ..SandboxRef::new(BACKEND, id.clone()) };
@@ -112,7 +112,6 @@ impl Docker {
             creation,
             reference,
             limits,
-            directory,
             env,
             user: self.user(),
             released: false.into(),

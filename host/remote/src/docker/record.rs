@@ -13,14 +13,10 @@ const LIMITS: &str = "sandpiper.limits";
 /// The label of the variables of commands, as JSON. They are not the container's own, so that its keeper, and what
 /// is done with its files, does not go by them.
 const ENVIRONMENT: &str = "sandpiper.environment";
-/// The label of the directory where commands begin.
-const DIRECTORY: &str = "sandpiper.directory";
 /// What the labels of metadata begin with.
 const METADATA: &str = "sandpiper.metadata.";
 /// What the names of containers begin with.
 const NAME: &str = "sandpiper-";
-/// The directory where commands begin when it is mounted.
-const WORKSPACE: &str = "/workspace";
 
 /// A number that no other creation has, by which a container is found whose making was not answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,15 +54,8 @@ pub(super) fn labels(
     let mut labels: HashMap<_, _> = noted.collect();
     labels.insert(SANDBOX.to_owned(), creation.0.clone());
     labels.insert(LIMITS.to_owned(), serde_json::to_string(&spec.limits)?);
-    labels.insert(DIRECTORY.to_owned(), directory(spec).to_owned());
     labels.insert(ENVIRONMENT.to_owned(), serde_json::to_string(&spec.env)?);
     Ok(labels)
-}
-
-/// Where commands begin that do not say where.
-pub(super) fn directory(spec: &Spec) -> &'static str {
-    let mounted = spec.mounts.iter().any(|mount| mount.guest.as_str() == WORKSPACE);
-    if mounted { WORKSPACE } else { "/" }
 }
 
 /// What the labels of a sandbox say.
@@ -74,7 +63,6 @@ pub(super) fn directory(spec: &Spec) -> &'static str {
 pub(super) struct Noted {
     pub(super) creation: CreationId,
     pub(super) limits: Limits,
-    pub(super) directory: String,
     pub(super) env: Vec<(String, String)>,
 }
 
@@ -83,8 +71,7 @@ pub(super) fn read(labels: &HashMap<String, String>) -> Option<Noted> {
     let creation = CreationId(labels.get(SANDBOX)?.clone());
     let limits = serde_json::from_str(labels.get(LIMITS)?).ok()?;
     let env = serde_json::from_str(labels.get(ENVIRONMENT)?).ok()?;
-    let directory = labels.get(DIRECTORY)?.clone();
-    Some(Noted { creation, limits, directory, env })
+    Some(Noted { creation, limits, env })
 }
 
 pub(super) fn metadata(labels: &HashMap<String, String>) -> BTreeMap<String, String> {
@@ -107,7 +94,7 @@ mod tests {
         };
         let labels = labels(&creation, &spec).unwrap();
         assert_eq!(metadata(&labels), spec.metadata);
-        let noted = Noted { creation, limits: spec.limits, directory: "/".to_owned(), env: spec.env };
+        let noted = Noted { creation, limits: spec.limits, env: spec.env };
         assert_eq!(read(&labels), Some(noted));
     }
 

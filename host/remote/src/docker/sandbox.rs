@@ -129,6 +129,9 @@ impl Container {
         const ACTION: &str = "reach a port";
         let found = self.inspect(ACTION).await?;
         let ports = found.network_settings.and_then(|network| network.ports).unwrap_or_default();
+        if ports.values().all(Option::is_none) {
+            return Err(Error::Unsupported { backend: BACKEND.to_owned(), operation: ACTION });
+        }
         let bound = ports.get(&port_name(port)).and_then(Option::as_ref).and_then(|bound| bound.first());
         let bound = bound.and_then(|bound| bound.host_port.as_deref()).filter(|bound| !bound.is_empty());
         match bound {

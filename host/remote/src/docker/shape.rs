@@ -12,8 +12,10 @@ use sandpiper_core::{Access, Error, Image, Mount, Network, Refusal, Spec};
 use super::config::DockerConfig;
 use super::daemon::BACKEND;
 
+/// Where commands begin that do not say where: a volume, unless a directory of the host is mounted there.
+pub(super) const WORKSPACE: &str = "/workspace";
 /// Directories that commands may write to and that lie on the daemon's disk.
-const PRIVATE: [&str; 2] = ["/workspace", "/home/user"];
+const PRIVATE: [&str; 2] = [WORKSPACE, "/home/user"];
 /// The directory that is in memory.
 pub(super) const MEMORY: &str = "/tmp";
 /// Where snapshots have what was in memory.

@@ -50,7 +50,7 @@ async fn arguments_variables_and_the_directory_arrive_as_they_are() {
     .cwd("/tmp");
     let outcome = run(&*sandbox, exec).await.unwrap();
     assert_eq!(String::from_utf8_lossy(&outcome.stdout.bytes), "|a b|*|'\"\n$A|-n|1|4 5|/tmp|/home/user|");
-    assert_eq!(printed(&*sandbox, "pwd").await, "/\n");
+    assert_eq!(printed(&*sandbox, "pwd").await, "/workspace\n");
     sandbox.close().await.unwrap();
 }
 

@@ -166,7 +166,6 @@ async fn a_run_is_these_requests() {
         "Labels": {
             "sandpiper.sandbox": null,
             "sandpiper.limits": serde_json::to_string(&limits).unwrap(),
-            "sandpiper.directory": "/",
             "sandpiper.environment": r#"[["A","1"]]"#,
             "sandpiper.metadata.task": "7",
         },
