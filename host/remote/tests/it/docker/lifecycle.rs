@@ -225,7 +225,7 @@ async fn a_port_is_reached_on_loopback() {
     );
     held.close().await.unwrap();
     let without = sandbox(&docker, Spec::default()).await;
-    assert!(matches!(without.port(8000).await, Err(Error::Backend { .. })));
+    assert!(matches!(without.port(8000).await, Err(Error::Unsupported { operation: "reach a port", .. })));
     without.close().await.unwrap();
 }
 
