@@ -187,13 +187,13 @@ impl Fake {
 
     /// Waits until this is so.
     pub async fn until(&self, what: impl Fn(&Self) -> bool) {
-        for _ in 0..1000 {
+        for _ in 0..6000 {
             if what(self) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("it did not come to be within ten seconds");
+        panic!("it did not come to be within a minute");
     }
 }
 
