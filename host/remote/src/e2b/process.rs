@@ -35,6 +35,9 @@ const GRACE: Duration = Duration::from_secs(15);
 /// How long output waits for somebody who takes it when the command is over by a limit.
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
 const BROKEN_PIPE: u8 = 13;
+/// Least time between two signals of a broken pipe: each is a command of its own in the sandbox, and output comes
+/// hundreds of times a second.
+const BROKEN_PIPE_AGAIN: Duration = Duration::from_secs(1);
 const INTERRUPT: u8 = 2;
 
 /// See [`sandpiper_core::Sandbox::spawn`].
@@ -100,6 +103,7 @@ impl Command {
         let mut stdin = Some(stdin);
         let mut output = Output::new(events, shared.output_bytes);
         let mut ending: Option<Ending> = None;
+        let mut pipe_broken: Option<Instant> = None;
 
         let exit = loop {
             let due = ending.as_ref().map_or(deadline, |ending| ending.latest);
@@ -159,7 +163,11 @@ impl Command {
                             Taken::Cut if ending.is_none() => {
                                 end = Some(Exit::Quota { quota: Quota::Output });
                             }
-                            Taken::Closed if signalling.is_none() => {
+                            Taken::Closed
+                                if signalling.is_none()
+                                    && pipe_broken.is_none_or(|last| last.elapsed() >= BROKEN_PIPE_AGAIN) =>
+                            {
+                                pipe_broken = Some(Instant::now());
                                 let (shared, target) = (Arc::clone(&shared), feed.target());
                                 signalling = Some(Box::pin(async move {
                                     kill::signal_all(&shared, &target, BROKEN_PIPE).await

@@ -93,7 +93,6 @@ async fn a_service_that_says_so_gets_commands_and_signals_as_they_are() {
 }
 
 #[tokio::test]
-#[ignore = "open: beside an endless flood the signal is not always sent"]
 async fn a_command_whose_stream_is_closed_gets_the_signal_of_a_broken_pipe() {
     let fake = Fake::start().await;
     let limits = Limits { output_bytes: 1 << 40, ..Limits::default() };
@@ -104,8 +103,13 @@ async fn a_command_whose_stream_is_closed_gets_the_signal_of_a_broken_pipe() {
     events.recv().await.unwrap();
     control.close(Stream::Stdout);
     tokio::spawn(async move { while events.recv().await.is_some() {} });
-    fake.until(|fake| fake.programs().len() == 2).await;
-    assert!(marks(&fake, line(&fake.programs()[1]), "kill -13 $found"));
+    let begun = Instant::now();
+    // Twice, for it goes on writing.
+    fake.until(|fake| fake.programs().len() > 2).await;
+    let signals = fake.programs().split_off(1);
+    assert!(signals.iter().all(|program| marks(&fake, line(program), "kill -13 $found")), "{signals:?}");
+    // It is not sent with all that comes.
+    assert!(signals.len() as u64 <= 2 + begun.elapsed().as_secs(), "{} signals", signals.len());
     control.cancel();
     assert_eq!(done.await.unwrap().unwrap().exit, Exit::Cancelled);
 }
