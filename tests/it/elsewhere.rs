@@ -228,48 +228,21 @@ fn a_run_in_a_worktree_moves_with_it() {
     git(&["init", "--quiet"]);
     git(&["add", "."]);
     git(&["commit", "--quiet", "--message", "begin"]);
-    let run = project.sandpiper_in(
-        "project",
-        &[
-            "run",
-            "--policy",
-            "../policy.toml",
-            "--worktree",
-            "--task",
-            "t",
-            "--run-id",
-            "1",
-            "--json",
-            "--",
-            "python3",
-            "meets.py",
-            "9",
-        ],
-    );
-    let report: serde_json::Value = serde_json::from_str(&run.stdout()).unwrap();
-    assert_eq!(report["stdout"]["text"], "begun with input\n3.0\n", "{report} {}", run.stderr());
+    let run = |id: &str, what: &[&str]| {
+        let run = ["run", "--policy", "../policy.toml", "--worktree", "--task", "t", "--run-id", id];
+        project.sandpiper_in("project", &[&run, what].concat())
+    };
+    let moved = run("1", &["--json", "--", "python3", "meets.py", "9"]);
+    let report: serde_json::Value = serde_json::from_str(&moved.stdout()).unwrap();
+    assert_eq!(report["stdout"]["text"], "begun with input\n3.0\n", "{report} {}", moved.stderr());
     assert_eq!(report["worktree"]["files"], 2, "{report}");
     let worktree = Path::new(report["worktree"]["path"].as_str().unwrap());
     assert_eq!(std::fs::read(worktree.join("data/log.txt")).unwrap(), b"begun\n/packages\n");
     assert_eq!(project.read("data/log.txt"), b"begun\n");
     // What git did here cannot be done there again.
-    let run = project.sandpiper_in(
-        "project",
-        &[
-            "run",
-            "--policy",
-            "../policy.toml",
-            "--worktree",
-            "--task",
-            "t",
-            "--run-id",
-            "2",
-            "-c",
-            "git add -A; python3 meets.py 9",
-        ],
-    );
-    assert_ne!(run.status.code(), Some(0));
-    assert!(run.stderr().contains("does not go to e2b: it has used git"), "{}", run.stderr());
+    let stayed = run("2", &["-c", "git add -A; python3 meets.py 9"]);
+    assert_ne!(stayed.status.code(), Some(0));
+    assert!(stayed.stderr().contains("does not go to e2b: it has used git"), "{}", stayed.stderr());
 }
 
 #[test]

@@ -2,12 +2,27 @@
 
 use std::time::Duration;
 
-use sandpiper_core::{Exec, Exit, Limits, Stream, collect};
+use sandpiper_core::{Control, Error, Event, Exec, Exit, Limits, Outcome, Sandbox, Stream, collect};
 use serde_json::{Value, json};
+use tokio::sync::mpsc::Receiver;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{limited, made, marks, sandbox};
 use crate::fake::{Fake, Step};
+
+/// A command that has said something and sleeps: its events, what it comes to, and its control.
+async fn asleep(
+    fake: &Fake,
+    sandbox: &dyn Sandbox,
+    exec: Exec,
+) -> (Receiver<Event>, JoinHandle<Result<Outcome, Error>>, Control) {
+    fake.script([Step::Stdout(b"up".to_vec()), Step::Sleep]);
+    let (mut events, done, control) = sandbox.spawn(exec).await.unwrap().split();
+    let done = tokio::spawn(done);
+    events.recv().await.unwrap();
+    (events, done, control)
+}
 
 #[tokio::test]
 async fn time_ends_a_command() {
@@ -28,16 +43,10 @@ async fn time_ends_a_command() {
 async fn a_command_that_is_cancelled_or_let_go_is_ended() {
     let fake = Fake::start().await;
     let sandbox = sandbox(&fake).await;
-    fake.script([Step::Stdout(b"up".to_vec()), Step::Sleep]);
-    let (mut events, done, control) = sandbox.spawn(Exec::new(["sleep"])).await.unwrap().split();
-    let done = tokio::spawn(done);
-    events.recv().await.unwrap();
+    let (_events, done, control) = asleep(&fake, &*sandbox, Exec::new(["sleep"])).await;
     control.cancel();
     assert_eq!(done.await.unwrap().unwrap().exit, Exit::Cancelled);
-    fake.script([Step::Stdout(b"up".to_vec()), Step::Sleep]);
-    let (mut events, done, _control) = sandbox.spawn(Exec::new(["sleep"])).await.unwrap().split();
-    let done = tokio::spawn(done);
-    events.recv().await.unwrap();
+    let (_events, done, _control) = asleep(&fake, &*sandbox, Exec::new(["sleep"])).await;
     done.abort();
     fake.until(|fake| fake.signals().len() == 2).await;
 }
@@ -51,10 +60,7 @@ fn line(program: &Value) -> &str {
 async fn signals_are_sent_to_what_carries_the_mark() {
     let fake = Fake::start().await;
     let sandbox = sandbox(&fake).await;
-    fake.script([Step::Stdout(b"up".to_vec()), Step::Sleep]);
-    let (mut events, done, control) = sandbox.spawn(Exec::new(["sleep"])).await.unwrap().split();
-    let done = tokio::spawn(done);
-    events.recv().await.unwrap();
+    let (_events, done, control) = asleep(&fake, &*sandbox, Exec::new(["sleep"])).await;
     for (signal, number) in [(10, 1), (15, 2)] {
         control.signal(signal);
         fake.until(|fake| fake.programs().len() > number).await;
@@ -74,11 +80,8 @@ async fn a_service_that_says_so_gets_commands_and_signals_as_they_are() {
     let fake = Fake::start().await;
     fake.take_commands_directly();
     let sandbox = sandbox(&fake).await;
-    fake.script([Step::Stdout(b"up".to_vec()), Step::Sleep]);
     let exec = Exec::new(["sleep", "a b"]).env("A", "b");
-    let (mut events, done, control) = sandbox.spawn(exec).await.unwrap().split();
-    let done = tokio::spawn(done);
-    events.recv().await.unwrap();
+    let (_events, done, control) = asleep(&fake, &*sandbox, exec).await;
     let process = json!({"cmd": "sleep", "args": ["a b"], "envs": {"A": "b"}, "cwd": "/"});
     assert_eq!(fake.programs()[0]["process"], process);
     control.signal(10);
