@@ -4,6 +4,7 @@
 //! one wants the commands of any text, in time and stack that the text does not choose.
 
 mod builtins;
+mod compound;
 mod expand;
 mod here;
 mod parse;
