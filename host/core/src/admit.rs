@@ -56,6 +56,8 @@ pub struct Capabilities {
     pub metadata: bool,
     /// Has `git` in a sandbox carried out by the host ([`Exec::git`]).
     pub host_git: bool,
+    /// Tells of what commands change in mounts before they do ([`Exec::changes`]).
+    pub tells_changes: bool,
     /// Sends signals to commands; without it a command can only be ended.
     pub signals: bool,
     /// Takes hold of a sandbox by its reference, and lists what there is.
@@ -278,6 +280,7 @@ mod tests {
         lifetime_in_seconds: true,
         metadata: true,
         host_git: true,
+        tells_changes: true,
         signals: true,
         connect: true,
         pause: true,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::io::AsyncRead;
 
-use crate::Git;
+use crate::{ChangeObserver, Git};
 
 /// A command: its arguments, environment, working directory and standard input.
 ///
@@ -29,6 +29,8 @@ pub struct Exec {
     /// Who carries out the `git` commands of the guest; without one they say that there is no repository.
     /// Images without a `git`, and components, never ask.
     pub git: Option<Arc<dyn Git>>,
+    /// Who is told of what the guest is about to change in its mounts.
+    pub changes: Option<Arc<dyn ChangeObserver>>,
     /// End the command with [`Exit::Unsupported`](crate::Exit::Unsupported) when it asks for what the sandbox
     /// does not offer, before it has gone on without that: for hosts that then run it elsewhere.
     pub stop_at_unsupported: bool,
@@ -65,6 +67,23 @@ impl Exec {
     #[must_use]
     pub fn git(mut self, git: Arc<dyn Git>) -> Self {
         self.git = Some(git);
+        self
+    }
+
+    /// What of it only a host can do that runs the guest itself; nothing where any backend can run it.
+    pub fn for_host_alone(&self) -> Option<&'static str> {
+        match () {
+            () if self.git.is_some() => Some("git that the host carries out"),
+            () if self.changes.is_some() => Some("tell of changes before they are made"),
+            () if self.stop_at_unsupported => Some("end a command at what the sandbox does not offer"),
+            () => None,
+        }
+    }
+
+    /// Has changes of mounts told before they are made.
+    #[must_use]
+    pub fn changes(mut self, observer: Arc<dyn ChangeObserver>) -> Self {
+        self.changes = Some(observer);
         self
     }
 }

@@ -7,6 +7,7 @@
 mod admit;
 mod archive;
 mod backend;
+mod change;
 mod control;
 mod denial;
 mod error;
@@ -29,6 +30,7 @@ mod windows_name;
 
 pub use admit::{Admitted, Capabilities, Refusal, admit};
 pub use backend::{Backend, BoxError, BoxFuture, Running, Sandbox};
+pub use change::ChangeObserver;
 pub use control::{Control, Signalled};
 pub use denial::{Denial, DenialLog, DenialReason};
 pub use error::Error;

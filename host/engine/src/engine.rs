@@ -400,6 +400,7 @@ fn capabilities(kind: Kind) -> Capabilities {
         processes: true,
         network_nothing: true,
         host_git: by_kernel,
+        tells_changes: by_kernel,
         signals: by_kernel,
         denials: true,
         ..Capabilities::default()

@@ -86,12 +86,19 @@ impl LocalSandbox {
                     Process::new(Arc::clone(&world), &exec.argv, &env, exec.stdin, events, control.clone())?;
                 process.set_start(command, &cwd);
                 process.set_git(exec.git);
+                process.set_changes(exec.changes);
                 if exec.stop_at_unsupported {
                     process.stop_at_unsupported();
                 }
                 let run = Run { loaded, limits, world };
                 let program = Arc::clone(&self.program);
                 Box::pin(run.module(self.engine.clone(), program, process, control.clone()))
+            }
+            Start::Component(_) if exec.changes.is_some() => {
+                return Err(Error::Unsupported {
+                    backend: NAME.to_owned(),
+                    operation: "tell of changes of a component before they are made",
+                });
             }
             Start::Component(_) => {
                 let env = environment(&ENVIRONMENT_OF_COMPONENTS, image, own, &cwd);

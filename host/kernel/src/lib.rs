@@ -11,6 +11,7 @@
 
 mod abi;
 mod budget;
+mod changes;
 mod clock;
 mod description;
 mod descriptors;

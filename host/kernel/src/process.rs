@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use sandpiper_core::{Control, DenialReason, Error, Event, Git, GitRunning, Quota, Stdin};
+use sandpiper_core::{ChangeObserver, Control, DenialReason, Error, Event, Git, GitRunning, Quota, Stdin};
 use tokio::sync::mpsc::Sender;
 
 use crate::abi::{ClockId, Rights};
@@ -55,6 +55,8 @@ pub struct Process {
     pub(crate) git: Option<Arc<dyn Git>>,
     /// The process's own command of git.
     pub(crate) running_git: Option<Box<dyn GitRunning>>,
+    /// Who is told of what is about to be changed, if anybody is.
+    pub(crate) changes: Option<Arc<dyn ChangeObserver>>,
     /// Whether the command ends when it asks for what the sandbox does not offer.
     pub(crate) stops_at_unsupported: bool,
     pub(crate) started_ns: u64,
@@ -119,6 +121,7 @@ impl Process {
             umask: UMASK,
             git: None,
             running_git: None,
+            changes: None,
             stops_at_unsupported: false,
             waited_ns: 0,
         })
@@ -140,6 +143,7 @@ impl Process {
             umask: UMASK,
             git: None,
             running_git: None,
+            changes: None,
             stops_at_unsupported: false,
             waited_ns: 0,
         }

@@ -27,6 +27,11 @@ impl File {
         }
     }
 
+    /// Whether it is a file of a mount's.
+    pub(crate) fn is_of_host(&self) -> bool {
+        matches!(self, Self::Host(_))
+    }
+
     /// Whether the file has no size and its offset means nothing.
     pub(crate) fn is_device(&self) -> bool {
         matches!(self, Self::Device { .. })

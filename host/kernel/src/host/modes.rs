@@ -148,6 +148,7 @@ impl Process {
                     // The directory that was granted is the host's own.
                     return Err(Errno::PERM.into());
                 }
+                self.tell_place_change(&place)?;
                 place.directory.set_mode(&view, bits)
             }
             Target::Name(name) => {
@@ -156,6 +157,7 @@ impl Process {
                 if !entry.is(FileKind::RegularFile) && !entry.is(FileKind::Directory) {
                     return Err(Errno::PERM.into());
                 }
+                self.tell_change(&name)?;
                 name.parent.directory.set_entry_mode(&view, &name.text, bits)
             }
         }

@@ -284,6 +284,7 @@ impl Process {
             umask: self.umask,
             git: self.git.clone(),
             running_git: None,
+            changes: self.changes.clone(),
             stops_at_unsupported: self.stops_at_unsupported,
         })
     }

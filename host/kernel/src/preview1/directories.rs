@@ -22,6 +22,7 @@ impl Process {
             let start = &self.descriptors.get(fd)?.directory(Rights::PATH_CREATE_DIRECTORY)?.place;
             let create = || {
                 let name = self.free_name(start, path)?;
+                self.tell_change(&name)?;
                 name.parent.directory.create_directory(&self.view(), &name.text)?;
                 self.apply_umask(&name, 0o777)
             };
@@ -58,6 +59,7 @@ impl Process {
                     return Err(Errno::NOENT.into());
                 }
                 self.check_link_made(target, &name.parent)?;
+                self.tell_change(&name)?;
                 let leads_to = self.kind_behind(&name.parent, target);
                 name.parent.directory.create_symlink(&self.view(), (target, leads_to), &name.text)
             };

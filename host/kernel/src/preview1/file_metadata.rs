@@ -95,10 +95,14 @@ impl Process {
             }
             Object::File(file) => {
                 descriptor.check_change(Rights::FD_FILESTAT_SET_TIMES)?;
+                if file.is_of_host() {
+                    self.tell_path_change(|| descriptor.description.shown())?;
+                }
                 file.set_times(&self.world, times)
             }
             Object::Directory(directory) => {
                 descriptor.check_change(Rights::FD_FILESTAT_SET_TIMES)?;
+                self.tell_place_change(&directory.place)?;
                 directory.place.directory.set_times(&self.view(), times)
             }
         }

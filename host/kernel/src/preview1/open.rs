@@ -135,6 +135,9 @@ impl Process {
         if request.changes() && access == Access::ReadOnly {
             return Err(Failure::read_only());
         }
+        if request.changes() {
+            self.tell_change(name)?;
+        }
         let file = name.parent.directory.open_file(&self.view(), &name.text, request.mode())?;
         if request.open.has(OpenFlags::TRUNC) {
             file.set_len(&self.world, 0)?;
@@ -150,6 +153,7 @@ impl Process {
             return Err(Errno::ISDIR.into());
         }
         self.world.namespace().check_writable(&name.parent)?;
+        self.tell_change(name)?;
         let file = name.parent.directory.create_file(&self.view(), &name.text, request.mode())?;
         self.apply_umask(name, 0o666)?;
         Ok(describe(file, name, Access::ReadWrite, request))

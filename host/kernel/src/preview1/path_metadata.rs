@@ -116,12 +116,14 @@ impl Process {
         match resolve(&view, start, path, links)? {
             Target::Directory { place, .. } => {
                 self.world.namespace().check_writable(&place)?;
+                self.tell_place_change(&place)?;
                 place.directory.set_times(&view, times)
             }
             Target::Name(name) => {
                 // As on Linux, which looks before it asks whether it may write.
                 name.existing()?;
                 self.world.namespace().check_writable(&name.parent)?;
+                self.tell_change(&name)?;
                 name.parent.directory.set_entry_times(&view, &name.text, times)
             }
         }

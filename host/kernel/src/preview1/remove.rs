@@ -57,6 +57,7 @@ impl Process {
                 if name.existing()?.is(FileKind::Directory) {
                     return Err(Errno::ISDIR.into());
                 }
+                self.tell_change(&name)?;
                 name.parent.directory.unlink(&self.view(), &name.text)
             }
         }
@@ -72,6 +73,7 @@ impl Process {
                 if !name.existing()?.is(FileKind::Directory) {
                     return Err(Errno::NOTDIR.into());
                 }
+                self.tell_change(&name)?;
                 name.parent.directory.remove_directory(&self.view(), &name.text)
             }
         }

@@ -94,6 +94,8 @@ impl Process {
             return Err(Errno::NOTEMPTY.into());
         }
         self.check_links_moved(&old, &entry, &new)?;
+        self.tell_change(&old)?;
+        self.tell_change(&new)?;
         self.move_name((&old.parent.directory, &old.text), &entry.stat, &new)
     }
 
@@ -130,6 +132,7 @@ impl Process {
             return Err(Errno::NOENT.into());
         }
         self.check_links_moved(&old, &entry, &new)?;
+        self.tell_change(&new)?;
         old.parent.directory.link(&view, &old.text, &new.parent.directory, &new.text)
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 #![allow(clippy::many_single_char_names, reason = "the raw words of a call have no meaning")]
 
+mod changes;
 mod choices;
 mod descriptor_model;
 mod descriptors;

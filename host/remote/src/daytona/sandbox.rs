@@ -42,8 +42,8 @@ impl DaytonaSandbox {
 
     fn start(&self, exec: Exec) -> Result<Running, Error> {
         exec.check()?;
-        if exec.git.is_some() {
-            return Err(Error::Unsupported { backend: NAME.to_owned(), operation: "git by the host" });
+        if let Some(operation) = exec.for_host_alone() {
+            return Err(Error::Unsupported { backend: NAME.to_owned(), operation });
         }
         let (events, received) = mpsc::channel(EVENTS_WAITING);
         let control = Control::default();

@@ -38,8 +38,8 @@ const BROKEN_PIPE: u8 = 13;
 /// What is refused before anything runs.
 pub(super) fn check(exec: &Exec, host: &Host) -> Result<(), Error> {
     exec.check()?;
-    if exec.git.is_some() {
-        return Err(Error::Unsupported { backend: BACKEND.to_owned(), operation: "git of the host" });
+    if let Some(operation) = exec.for_host_alone() {
+        return Err(Error::Unsupported { backend: BACKEND.to_owned(), operation });
     }
     let refused = match exec.stdin {
         Stdin::Terminal(_) => Some("gives commands no terminal; give it standard input as a stream"),

@@ -43,12 +43,8 @@ const INTERRUPT: u8 = 2;
 /// See [`sandpiper_core::Sandbox::spawn`].
 pub(super) fn spawn(shared: &Arc<Shared>, exec: Exec) -> Result<Running, Error> {
     exec.check()?;
-    let unsupported = |operation| Error::Unsupported { backend: NAME.to_owned(), operation };
-    if exec.git.is_some() {
-        return Err(unsupported("git that the host carries out"));
-    }
-    if exec.stop_at_unsupported {
-        return Err(unsupported("end a command at what the sandbox does not offer"));
+    if let Some(operation) = exec.for_host_alone() {
+        return Err(Error::Unsupported { backend: NAME.to_owned(), operation });
     }
     stdin::check(shared, &exec.stdin)?;
     let (sender, events) = mpsc::channel(EVENTS);

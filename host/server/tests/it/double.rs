@@ -52,6 +52,7 @@ const LITTLE: Capabilities = Capabilities {
     lifetime_in_seconds: false,
     metadata: false,
     host_git: false,
+    tells_changes: false,
     signals: false,
     connect: false,
     pause: false,

@@ -13,6 +13,7 @@ mod exits;
 mod finding;
 mod grants;
 mod holding;
+mod hosted;
 mod keeping;
 mod limits;
 mod links;
@@ -40,6 +41,7 @@ pub fn claims() -> impl Iterator<Item = &'static Claim> {
         stdin::CLAIMS,
         environment::CLAIMS,
         together::CLAIMS,
+        hosted::CLAIMS,
         reading::CLAIMS,
         writing::CLAIMS,
         edits::CLAIMS,

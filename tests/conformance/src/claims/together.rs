@@ -1,7 +1,7 @@
 //! Several commands at a time, and what one leaves to the next.
 
 use futures_util::future::join_all;
-use sandpiper_core::{BoxError, BoxFuture, Error, Git, GitCommand, GitEvent, GitOutput, GitRunning, Stream};
+use sandpiper_core::Stream;
 
 use crate::claim::{Claim, claim};
 use crate::wrong::{holds, printed, same, succeeded};
@@ -17,8 +17,6 @@ pub(super) const CLAIMS: &[Claim] = &[
     claim!(a_pipeline_runs),
     claim!(python_starts_programs),
     claim!(two_sandboxes_run_at_one_time),
-    claim!(the_host_carries_out_git, has host_git),
-    claim!(git_of_the_host_is_refused, lacks host_git),
 ];
 
 async fn two_commands_run_at_one_time(context: &Context<'_>) -> Result<(), Wrong> {
@@ -100,45 +98,4 @@ async fn two_sandboxes_run_at_one_time(context: &Context<'_>) -> Result<(), Wron
     one.until_beating().await?;
     drop(beating);
     Ok(())
-}
-
-/// A git of the host that prints what it was asked.
-#[derive(Debug)]
-struct Echo;
-
-impl Git for Echo {
-    fn start(&self, command: GitCommand) -> Result<Box<dyn GitRunning>, BoxError> {
-        let mut words: Vec<u8> = command.arguments.join(&b' ');
-        words.push(b'\n');
-        Ok(Box::new(Echoing(Some(words.into()))))
-    }
-}
-
-struct Echoing(Option<bytes::Bytes>);
-
-impl GitRunning for Echoing {
-    fn next(&mut self, _disk_bytes: u64) -> BoxFuture<'static, Result<GitEvent, BoxError>> {
-        let what = match self.0.take() {
-            Some(bytes) => GitOutput::Bytes { stream: Stream::Stdout, bytes },
-            None => GitOutput::Ended { code: 0 },
-        };
-        Box::pin(async { Ok(GitEvent { written_bytes: 0, what }) })
-    }
-}
-
-async fn the_host_carries_out_git(context: &Context<'_>) -> Result<(), Wrong> {
-    let place = context.place().await?;
-    let exec = place.bash("git status --short").git(std::sync::Arc::new(Echo));
-    printed(&place.run(exec).await?, "status --short\n")
-}
-
-async fn git_of_the_host_is_refused(context: &Context<'_>) -> Result<(), Wrong> {
-    let place = context.place().await?;
-    let exec = place.bash("true").git(std::sync::Arc::new(Echo));
-    match place.sandbox.spawn(exec).await {
-        Err(Error::Unsupported { backend, .. }) => {
-            same("the backend that is named", &*backend, context.backend().name())
-        }
-        seen => Err(Wrong::other("a command with a git of the host", "Error::Unsupported", &seen)),
-    }
 }

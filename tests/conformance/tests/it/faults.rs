@@ -75,7 +75,8 @@ pub fn seeds() -> Vec<Seed> {
             "connecting_is_refused listing_is_refused letting_go_is_refused \
              setting_a_lifetime_is_refused pausing_is_refused a_snapshot_is_refused \
              a_copy_is_refused figures_are_refused a_port_is_refused \
-             without_signals_an_interrupt_has_no_effect git_of_the_host_is_refused",
+             without_signals_an_interrupt_has_no_effect git_of_the_host_is_refused \
+             an_observer_of_changes_is_refused",
         ),
         fault(
             PrintsABanner,
@@ -108,11 +109,12 @@ pub fn seeds() -> Vec<Seed> {
                 files: true,
                 nested_mounts: true,
                 hidden_git: true,
+                tells_changes: true,
                 ..ABLE
             },
             "a_mounted_directory_is_the_hosts a_read_only_mount_is_not_changed \
              a_mount_hides_what_it_is_mounted_on a_hidden_git_directory_is_not_seen \
-             commands_begin_in_the_workspace_that_is_mounted \
+             commands_begin_in_the_workspace_that_is_mounted changes_are_told_before_they_are_made \
              bytes_written_to_mounts_end_at_their_limit files_in_mounts_end_at_their_limit",
         ),
         lies(Capabilities { virtual_clock: true, ..ABLE }, "a_virtual_clock_begins_where_it_was_set"),

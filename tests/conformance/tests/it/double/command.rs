@@ -36,8 +36,8 @@ pub fn run(
     if !room.has(TakesAnyCommand) {
         exec.check()?;
     }
-    if exec.git.is_some() && !room.has(DoesWhatItDoesNotOffer) {
-        return unsupported("git of the host");
+    if let Some(operation) = exec.for_host_alone().filter(|_| !room.has(DoesWhatItDoesNotOffer)) {
+        return unsupported(operation);
     }
     if matches!(exec.stdin, Stdin::Terminal(_)) && !room.has(TakesTerminalsForStreams) {
         return unsupported("a terminal");

@@ -51,6 +51,7 @@ pub const ABLE: Capabilities = Capabilities {
     lifetime_in_seconds: true,
     metadata: true,
     host_git: false,
+    tells_changes: false,
     signals: true,
     connect: true,
     pause: true,
