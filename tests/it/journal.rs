@@ -121,3 +121,66 @@ fn a_journal_that_cannot_be_written_is_told_or_refused() {
     let off = run("off");
     assert_eq!((off.status.code(), off.stderr().as_str()), (Some(0), ""));
 }
+
+/// What `journal files` says of the last run.
+fn files(folder: &Path) -> Vec<Value> {
+    lines(&sandpiper(folder, &["journal", "files", "latest", "--json"]))
+}
+
+fn digest(content: &str) -> Value {
+    sandpiper::journal::Digest::of(content.as_bytes()).to_string().into()
+}
+
+#[test]
+fn a_run_tells_which_files_of_a_granted_directory_it_has_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = folder.path().join("project");
+    std::fs::create_dir(&project).unwrap();
+    for name in ["changed", "gone", "moved", "touched", "looked"] {
+        std::fs::write(project.join(name), name).unwrap();
+    }
+    let script = "echo more >> changed; rm gone; mv moved away; touch -d 2001-01-01 touched; mkdir new; echo n > new/n; \
+                  echo t > tmp; rm tmp; python3 -c \"open('looked', 'r+').read()\"";
+    let run = sandpiper(folder.path(), &["run", "--dir", "project", "-c", script]);
+    assert!(run.status.success(), "{}", run.stderr());
+    let told: Vec<[Value; 4]> = files(folder.path())
+        .into_iter()
+        .map(|file| ["path", "change", "before", "after"].map(|field| file[field].clone()))
+        .collect();
+    let file = |path: &str, change: &str, before: Option<&str>, after: Option<&str>| {
+        let content = |content: Option<&str>| content.map_or(Value::Null, digest);
+        [format!("/workspace/{path}").into(), change.into(), content(before), content(after)]
+    };
+    assert_eq!(
+        told,
+        [
+            file("away", "created", None, Some("moved")),
+            file("changed", "modified", Some("changed"), Some("changedmore\n")),
+            file("gone", "removed", Some("gone"), None),
+            file("moved", "removed", Some("moved"), None),
+            file("new", "created", None, None),
+            file("new/n", "created", None, Some("n\n")),
+            file("touched", "attributes", Some("touched"), Some("touched")),
+        ]
+    );
+}
+
+#[test]
+fn a_run_that_is_killed_has_told_what_it_was_about_to_change() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("f"), "before").unwrap();
+    let mut child = command(folder.path())
+        .env("SANDPIPER_JOURNAL", folder.path().join("journal"))
+        .args(["run", "--dir", ".", "-c", "echo x > f; echo y > n; echo up; sleep 20"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 3];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let told = files(folder.path());
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!((&told[0]["path"], &told[0]["before"]), (&"/workspace/f".into(), &digest("before")));
+    assert_eq!((&told[1]["path"], &told[1]["change"]), (&"/workspace/n".into(), &"created".into()));
+}

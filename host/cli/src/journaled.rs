@@ -1,6 +1,7 @@
 //! The journal of a run while it goes: begun before the wall is up, ended with the outcome.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
@@ -10,14 +11,16 @@ use sandpiper::journal::{
 use sandpiper::{Exec, Limits, Outcome, Spec};
 
 use crate::arguments::JournalMode;
+use crate::changed_files::{ChangedFiles, Shared};
 use crate::report::Hinted;
 use crate::{render, report, surroundings};
 
 /// The journal of this run; none where it is switched off, or could not be begun and need not be.
 #[derive(Debug)]
 pub(crate) struct Journaled {
-    writer: Option<Writer>,
+    writer: Shared,
     is_required: bool,
+    changes: Option<Arc<ChangedFiles>>,
 }
 
 /// What a journal says of a run besides its spec and command.
@@ -42,7 +45,7 @@ impl Journaled {
         about: About,
     ) -> Result<Self> {
         if mode == JournalMode::Off {
-            return Ok(Self { writer: None, is_required: false });
+            return Ok(Self::new(None, false));
         }
         let begun = surroundings::journal_directory().and_then(|directory| {
             let journal = Journal::open(&directory)?;
@@ -56,7 +59,7 @@ impl Journaled {
             Ok(journal.begin(&run, options, start)?)
         });
         match begun {
-            Ok(writer) => Ok(Self { writer: Some(writer), is_required: mode == JournalMode::Require }),
+            Ok(writer) => Ok(Self::new(Some(writer), mode == JournalMode::Require)),
             Err(err) if mode == JournalMode::Require => Err(Hinted {
                 message: format!("--journal require: {}", report::text(&err)),
                 hint: "name a directory that can be written with SANDPIPER_JOURNAL".to_owned(),
@@ -64,8 +67,21 @@ impl Journaled {
             .into()),
             Err(err) => {
                 render::note(&format!("this run has no journal: {}", report::text(&err)));
-                Ok(Self { writer: None, is_required: false })
+                Ok(Self::new(None, false))
             }
+        }
+    }
+
+    fn new(writer: Option<Writer>, is_required: bool) -> Self {
+        Self { writer: Arc::new(Mutex::new(writer)), is_required, changes: None }
+    }
+
+    /// Has the changes written down that a command makes in its mounts.
+    pub(crate) fn follow_changes(&mut self, spec: &Spec, exec: &mut Exec) {
+        if self.writer.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            let changes = ChangedFiles::new(Arc::clone(&self.writer), self.is_required, &spec.mounts);
+            let changes = self.changes.insert(Arc::new(changes));
+            exec.changes = Some(Arc::clone(changes) as _);
         }
     }
 
@@ -73,7 +89,7 @@ impl Journaled {
     ///
     /// # Errors
     /// Where the disk does not take it.
-    pub(crate) fn note(&mut self, record: &Record) -> Result<()> {
+    pub(crate) fn note(&self, record: &Record) -> Result<()> {
         self.note_all(std::slice::from_ref(record))
     }
 
@@ -81,8 +97,8 @@ impl Journaled {
     ///
     /// # Errors
     /// As [`Journaled::note`].
-    pub(crate) fn note_all(&mut self, records: &[Record]) -> Result<()> {
-        match &mut self.writer {
+    pub(crate) fn note_all(&self, records: &[Record]) -> Result<()> {
+        match &mut *self.writer.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(writer) => writer.append_all(records).context("cannot write the journal"),
             None => Ok(()),
         }
@@ -108,12 +124,16 @@ impl Journaled {
         }
     }
 
-    fn end(mut self, last: &[Record], ended: Result<(&Outcome, &Limits), &anyhow::Error>) -> Result<()> {
+    fn end(self, last: &[Record], ended: Result<(&Outcome, &Limits), &anyhow::Error>) -> Result<()> {
         self.note_all(last)?;
+        if let Some(changes) = &self.changes {
+            self.note_all(&changes.at_end())?;
+        }
         if let Ok((outcome, limits)) = ended {
             self.note_all(&Record::of_outcome(outcome, limits))?;
         }
-        let Some(writer) = self.writer else { return Ok(()) };
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(writer) = writer else { return Ok(()) };
         let end = match ended {
             Ok((outcome, _)) => RunEnded::of(outcome),
             Err(err) => RunEnded::failed(report::text(err)),

@@ -3,6 +3,7 @@
 mod arguments;
 mod backends;
 mod carrier;
+mod changed_files;
 mod elsewhere;
 mod image;
 mod journal;

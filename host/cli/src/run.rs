@@ -11,8 +11,8 @@ use sandpiper::policy::{Backend, Resolved};
 use sandpiper::routing::Decision;
 use sandpiper::wall::{Terminal, Wall};
 use sandpiper::{
-    Access, BoxFuture, Clock, Engine, Exec, Exit, Image, Mount, Network, Outcome, Running, Sandbox,
-    SandboxRef, Spec, Stdin, collect,
+    Access, Backend as _, BoxFuture, Capabilities, Clock, Engine, Exec, Exit, Image, Mount, Network, Outcome,
+    Running, Sandbox, SandboxRef, Spec, Stdin, collect,
 };
 
 use crate::arguments::{BackendChoice, RunArguments, SandboxArguments, WallMode};
@@ -187,7 +187,7 @@ fn begin<'a>(
     let (env, secrets) = policy::variables(policy, Backend::Wasm)?;
     exec.env = env;
     let (ready, journaled) =
-        Ready::new(&spec, exec, sandbox.wall, Terminal::LeftAlone, |exec, reference| {
+        Ready::new(&spec, exec, sandbox.wall, Terminal::LeftAlone, |exec, reference, capabilities| {
             let about = About {
                 policy: policy.path().map(|path| path.display().to_string()),
                 task,
@@ -197,6 +197,10 @@ fn begin<'a>(
             let mut journaled =
                 Journaled::begin(sandbox.journal, (&spec, exec, place.backend.name()), about)?;
             journaled.note(&Record::SandboxCreated { sandbox: reference })?;
+            // A worktree tells of its changes itself.
+            if kept.is_none() && capabilities.tells_changes {
+                journaled.follow_changes(&spec, exec);
+            }
             Ok(journaled)
         })?;
     let is_advised = is_free && watch.is_none();
@@ -213,13 +217,13 @@ pub(crate) struct Ready {
 
 impl Ready {
     /// Makes the sandbox, and loads what will run in it. `before` is called before the wall is up, with the
-    /// command and the sandbox's name; what it gives is given.
+    /// command, the sandbox's name and what can be enforced; what it gives is given.
     pub(crate) fn new<T>(
         spec: &Spec,
-        exec: Exec,
+        mut exec: Exec,
         wall: WallMode,
         terminal: Terminal,
-        before: impl FnOnce(&Exec, SandboxRef) -> Result<T>,
+        before: impl FnOnce(&mut Exec, SandboxRef, &Capabilities) -> Result<T>,
     ) -> Result<(Self, T)> {
         // Refused before an image is built for it.
         spec.check().map_err(sandpiper::Refusal::from).map_err(sandpiper::Error::from)?;
@@ -228,7 +232,7 @@ impl Ready {
         let folders = sandpiper::wall_folders(&engine, spec)?;
         let sandbox = prepare(&engine, spec, &exec)?;
         let runtime = runtime::new()?;
-        let given = before(&exec, sandbox.reference())?;
+        let given = before(&mut exec, sandbox.reference(), &engine.capabilities(&spec.image))?;
         let wall = wall::raise(wall, &folders, terminal)?;
         Ok((Self { runtime, sandbox, exec, wall }, given))
     }

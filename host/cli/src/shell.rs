@@ -66,10 +66,16 @@ pub(crate) fn shell(arguments: &ShellArguments) -> Result<ExitCode> {
     let mut spec = run::spec(&arguments.sandbox, &policy, None)?;
     lengthen(&mut spec.limits);
     let use_of_terminal = if desk.is_some() { Terminal::Edited } else { Terminal::LeftAlone };
-    let (ready, journaled) = Ready::new(&spec, exec, arguments.sandbox.wall, use_of_terminal, |exec, _| {
-        let about = About { secrets, ..About::default() };
-        Journaled::begin(arguments.sandbox.journal, (&spec, exec, Backend::Wasm.name()), about)
-    })?;
+    let (ready, journaled) =
+        Ready::new(&spec, exec, arguments.sandbox.wall, use_of_terminal, |exec, _, capabilities| {
+            let about = About { secrets, ..About::default() };
+            let mut journaled =
+                Journaled::begin(arguments.sandbox.journal, (&spec, exec, Backend::Wasm.name()), about)?;
+            if capabilities.tells_changes {
+                journaled.follow_changes(&spec, exec);
+            }
+            Ok(journaled)
+        })?;
     ready.run(async |running: Running, _: &Wall| {
         let (events, done, control) = running.split();
         let interrupts = interrupt_at_ctrl_c(&control);
