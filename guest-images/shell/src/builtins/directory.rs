@@ -126,11 +126,8 @@ pub fn cd(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
         },
         Some(target) => target.clone(),
     };
-    if target.is_empty() {
-        return Ok(0);
-    }
     let first = target.split(|&byte| byte == b'/').next().unwrap_or_default();
-    if !matches!(first, b"" | b"." | b"..")
+    if (target.is_empty() || !matches!(first, b"" | b"." | b".."))
         && let Some(search) = shell.variable_value(b"CDPATH")
     {
         for folder in search.split(|&byte| byte == b':') {
@@ -147,6 +144,8 @@ pub fn cd(shell: &mut Shell, arguments: &[Bytes]) -> Result<Status> {
             }
         }
     }
+    // As in bash, an empty name is no mistake.
+    let target = if target.is_empty() { b".".to_vec() } else { target };
     if !shell.go_to("cd", &target, &target, physical) {
         return Ok(1);
     }
