@@ -92,7 +92,8 @@ async fn changes_are_told_before_they_are_made(context: &Context<'_>) -> Result<
     let script = "cat /w/read >/dev/null; echo x >/tmp/x; echo x >>/w/changed; echo x >/w/new; rm /w/gone; mkdir /w/d; \
                   mv /w/new /w/d/moved; echo x >/w/kept || echo refused";
     let exec = Exec { changes: Some(told.clone()), ..place.bash(script) };
-    printed(&place.run(exec).await?, "refused\n")?;
+    let outcome = place.run(exec).await?;
+    same("stdout", &*String::from_utf8_lossy(&outcome.stdout.bytes), "refused\n")?;
     let mut paths = told.paths.lock().map_err(|_| Wrong::new("poisoned"))?.clone();
     // Tools may look at their target more than once.
     paths.dedup();
