@@ -4,7 +4,7 @@ use sandpiper::Backend;
 use sandpiper::remote::{Docker, DockerConfig};
 use sandpiper_conformance::Suite;
 
-use crate::harness::engine;
+use crate::harness::{DockerPlace, docker, engine};
 
 /// Holds a backend to all claims that are about it, or to those that `SANDPIPER_CONFORMANCE` names a part of.
 pub fn keeps_all(backend: &dyn Backend, other: &dyn Backend) {
@@ -27,16 +27,9 @@ fn sandboxes_on_disk_keep_the_contract() {
     keeps_all(&open(), &open());
 }
 
-/// Where there is a daemon: `SANDPIPER_DOCKER_IMAGE` names an image that the one at `DOCKER_HOST`, or at Docker's own
-/// socket, has.
 #[test]
 fn docker_keeps_the_contract() {
-    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let Some(image) = variable("SANDPIPER_DOCKER_IMAGE") else {
-        println!("not run: SANDPIPER_DOCKER_IMAGE names no image");
-        return;
-    };
-    let open =
-        || Docker::new(DockerConfig { host: variable("DOCKER_HOST"), ..DockerConfig::new(&image) }).unwrap();
+    let Some(DockerPlace { image, host }) = docker() else { return };
+    let open = || Docker::new(DockerConfig { host: host.clone(), ..DockerConfig::new(&image) }).unwrap();
     keeps_all(&open(), &open());
 }

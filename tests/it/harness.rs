@@ -104,6 +104,22 @@ pub fn command(folder: &Path) -> Command {
     command
 }
 
+/// Where tests find Docker: an image that the daemon at `DOCKER_HOST`, or at Docker's own socket, has.
+pub struct DockerPlace {
+    pub image: String,
+    pub host: Option<String>,
+}
+
+/// None where `SANDPIPER_DOCKER_IMAGE` names no image, which is said.
+pub fn docker() -> Option<DockerPlace> {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let image = variable("SANDPIPER_DOCKER_IMAGE");
+    if image.is_none() {
+        println!("not run: SANDPIPER_DOCKER_IMAGE names no image");
+    }
+    Some(DockerPlace { image: image?, host: variable("DOCKER_HOST") })
+}
+
 /// Asserts an exit and shows what was printed when it is another.
 #[track_caller]
 pub fn assert_exit(outcome: &Outcome, exit: &sandpiper::Exit) {

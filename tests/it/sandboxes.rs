@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::harness::{Printed, command};
+use crate::harness::{DockerPlace, Printed, command, docker};
 use crate::served::Served;
 
 fn sandpiper(folder: &Path, arguments: &[&str]) -> Output {
@@ -66,6 +66,18 @@ fn another_process_goes_on_by_the_reference_of_daytona() {
     let (folder, served) = (tempfile::tempdir().unwrap(), Served::start(&[]));
     let sandpiper = |arguments: &[&str]| served.client(folder.path()).args(arguments).output().unwrap();
     goes_on(sandpiper, "daytona");
+}
+
+#[test]
+fn another_process_goes_on_by_the_reference_of_docker() {
+    let Some(DockerPlace { image, host }) = docker() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("sandpiper.toml"), format!("[docker]\nimage = {image:?}\n")).unwrap();
+    let sandpiper = |arguments: &[&str]| {
+        let host = host.as_ref().map(|host| ("DOCKER_HOST", host));
+        command(folder.path()).envs(host).args(arguments).output().unwrap()
+    };
+    goes_on(sandpiper, "docker");
 }
 
 #[test]
