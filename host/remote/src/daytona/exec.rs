@@ -141,15 +141,15 @@ async fn drive(stdin: Stdin, heard: &mut Heard) -> Result<Option<Exit>, Error> {
                 }
                 continue;
             }
-            () = sleep_until(drain), if heard.exit.is_some() => return Ok(None),
+            () = sleep_until(drain), if heard.is_over() => return Ok(None),
         }
         if let Some(exit) = heard.pass_on().await? {
             return Ok(Some(exit));
         }
-        if heard.is_silent() && (heard.exit.is_some() || heard.refused.is_some()) {
+        if heard.is_silent() && heard.is_over() {
             return Ok(None);
         }
-        if heard.exit.is_some() && std::mem::take(&mut reads) {
+        if heard.is_over() && std::mem::take(&mut reads) {
             // What reads the input in its place ends with it.
             let _ = toolbox.input(&at, "i:\n".to_owned(), DRAIN).await;
         }

@@ -73,6 +73,11 @@ impl Heard {
         }
     }
 
+    /// Whether the command has ended, or was not started.
+    pub(super) fn is_over(&self) -> bool {
+        self.exit.is_some() || self.refused.is_some()
+    }
+
     /// Whether nothing more comes of either stream.
     pub(super) fn is_silent(&self) -> bool {
         self.stdout.closed && self.stderr.closed

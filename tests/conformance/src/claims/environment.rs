@@ -1,6 +1,6 @@
 //! The environment and the working directory of commands.
 
-use sandpiper_core::{Error, Exec, Refusal, Spec, collect};
+use sandpiper_core::{Error, Exec, Refusal, Spec, Stdin, collect};
 
 use crate::claim::{Claim, claim};
 use crate::wrong::{printed, same_bytes, succeeded};
@@ -174,14 +174,24 @@ async fn refused(context: &Context<'_>, content: Option<&str>) -> Result<(), Wro
         place.write("at", content.to_owned()).await?;
     }
     let directory = place.path("at");
-    let seen = match place.sandbox.spawn(Exec::new(["true"]).cwd(&*directory)).await {
-        Ok(running) => collect(running).await,
-        Err(err) => Err(err),
-    };
-    match seen {
-        Err(Error::Refused(Refusal::Exec { what })) if what.contains(&directory) => Ok(()),
-        seen => Err(Wrong::other("a command", &format!("Error::Refused that names {directory}"), &seen)),
+    let (_writer, silent) = tokio::io::duplex(1);
+    for stdin in [Stdin::Empty, Stdin::Stream(Box::new(silent))] {
+        let seen = match place.sandbox.spawn(Exec::new(["true"]).cwd(&*directory).stdin(stdin)).await {
+            Ok(running) => collect(running).await,
+            Err(err) => Err(err),
+        };
+        match seen {
+            Err(Error::Refused(Refusal::Exec { what })) if what.contains(&directory) => {}
+            seen => {
+                return Err(Wrong::other(
+                    "a command",
+                    &format!("Error::Refused that names {directory}"),
+                    &seen,
+                ));
+            }
+        }
     }
+    Ok(())
 }
 
 async fn a_directory_that_is_not_there_is_refused(context: &Context<'_>) -> Result<(), Wrong> {

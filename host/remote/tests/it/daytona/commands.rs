@@ -319,7 +319,7 @@ async fn git_by_the_host_is_refused() {
     let here = here(Spec::default()).await;
     let exec = Exec::new(["true"]).git(std::sync::Arc::new(NoGit));
     let err = run(&*here.sandbox, exec).await.unwrap_err();
-    assert!(matches!(err, Error::Unsupported { operation: "git by the host", .. }), "{err}");
+    assert!(matches!(err, Error::Unsupported { operation: "git that the host carries out", .. }), "{err}");
 }
 
 /// How many processes of this machine have this command line.
