@@ -11,11 +11,14 @@ use std::time::SystemTime;
 use sandpiper::journal::{Change, Digest, FileChange, Record, Writer};
 use sandpiper::{BoxError, ChangeObserver, Mount};
 
-/// The longest file whose content is read for its digest: the guest waits meanwhile.
-const MAX_READ_BYTES: u64 = 64 << 20;
+/// The longest file whose content is read for its digest: the guest waits meanwhile, and its deadline with it.
+const MAX_FILE_BYTES: u64 = 64 << 20;
 
-/// The most paths that are remembered to the end. Of those beyond it is known that they changed, and not how.
-const MAX_PATHS: usize = 100_000;
+/// The most that is read of all files, before their changes and once more at the end.
+const MAX_READ_BYTES: u64 = 1 << 30;
+
+/// The most bytes of paths that are remembered to the end. Of those beyond it is known that they changed, and not how.
+const MAX_PATH_BYTES: usize = 16 << 20;
 
 /// A journal that is written by the host, and by a guest's changes.
 pub(crate) type Shared = Arc<Mutex<Option<Writer>>>;
@@ -28,7 +31,15 @@ pub(crate) struct ChangedFiles {
     is_required: bool,
     /// Guest and host paths of mounts, the deepest guest path first.
     mounts: Vec<(String, PathBuf)>,
-    before: Mutex<BTreeMap<String, Seen>>,
+    known: Mutex<Known>,
+}
+
+/// What is known of the paths that were told.
+#[derive(Debug, Default)]
+struct Known {
+    before: BTreeMap<String, Seen>,
+    path_bytes: usize,
+    read_bytes: u64,
 }
 
 /// What is at a path.
@@ -43,34 +54,38 @@ impl ChangedFiles {
         let mut mounts: Vec<_> =
             mounts.iter().map(|mount| (mount.guest.to_string(), mount.host.clone())).collect();
         mounts.sort_by_key(|(guest, _)| std::cmp::Reverse(guest.len()));
-        Self { journal, is_required, mounts, before: Mutex::default() }
+        Self { journal, is_required, mounts, known: Mutex::default() }
     }
 
     /// What became of what was to be changed.
     pub(crate) fn at_end(&self) -> Vec<Record> {
-        let before = std::mem::take(&mut *self.before.lock().unwrap_or_else(PoisonError::into_inner));
-        before.into_iter().map(|(path, before)| change(&path, &before, Some(&self.look(&path)))).collect()
+        let known = std::mem::take(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut read_bytes = 0;
+        let became =
+            |(path, before): (String, Seen)| change(&path, &before, Some(&self.look(&path, &mut read_bytes)));
+        known.before.into_iter().map(became).collect()
     }
 
-    fn look(&self, path: &str) -> Seen {
+    fn look(&self, path: &str, read_bytes: &mut u64) -> Seen {
         let host = self.mounts.iter().find_map(|(guest, host)| {
             let rest = path.strip_prefix(guest.as_str())?;
             (rest.is_empty() || rest.starts_with('/')).then(|| host.join(rest.trim_start_matches('/')))
         });
-        host.as_deref().map_or(Seen::Nothing, look)
+        host.map_or(Seen::Nothing, |host| look(&host, read_bytes))
     }
 }
 
 impl ChangeObserver for ChangedFiles {
     fn about_to_change(&self, path: &str) -> Result<(), BoxError> {
-        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
-        if before.contains_key(path) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.before.contains_key(path) {
             return Ok(());
         }
-        let seen = self.look(path);
+        let seen = self.look(path, &mut known.read_bytes);
         let record = change(path, &seen, None);
-        if before.len() < MAX_PATHS {
-            before.insert(path.to_owned(), seen);
+        if known.path_bytes < MAX_PATH_BYTES {
+            known.path_bytes += path.len();
+            known.before.insert(path.to_owned(), seen);
         }
         let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
         match journal.as_mut().map(|journal| journal.append(&record)) {
@@ -109,16 +124,70 @@ fn change(path: &str, before: &Seen, after: Option<&Seen>) -> Record {
     })
 }
 
-fn look(path: &Path) -> Seen {
+fn look(path: &Path, read_bytes: &mut u64) -> Seen {
     let Ok(metadata) = fs::symlink_metadata(path) else { return Seen::Nothing };
+    let room = MAX_FILE_BYTES.min(MAX_READ_BYTES.saturating_sub(*read_bytes));
     let content = match () {
         () if metadata.is_symlink() => {
             fs::read_link(path).ok().map(|target| Digest::of(target.as_os_str().as_encoded_bytes()))
         }
-        () if metadata.is_file() && metadata.len() <= MAX_READ_BYTES => {
-            File::open(path).ok().and_then(|file| Digest::of_reader(&mut file.take(MAX_READ_BYTES)).ok())
+        () if metadata.is_file() && metadata.len() <= room => {
+            *read_bytes += metadata.len();
+            File::open(path).ok().and_then(|file| Digest::of_reader(&mut file.take(room)).ok())
         }
         () => None,
     };
     Seen::Something { content, modified: metadata.modified().ok(), permissions: metadata.permissions() }
+}
+
+#[cfg(test)]
+mod tests {
+    use sandpiper::Access;
+
+    use super::*;
+
+    /// An observer of a folder at `/w`, without a journal.
+    fn observer(folder: &Path) -> ChangedFiles {
+        let mount = Mount::new(folder, "/w", Access::ReadWrite).unwrap();
+        ChangedFiles::new(Shared::default(), false, &[mount])
+    }
+
+    fn changes(observer: &ChangedFiles) -> Vec<FileChange> {
+        let change = |record| match record {
+            Record::FileChanged(change) => change,
+            other => panic!("{other:?}"),
+        };
+        observer.at_end().into_iter().map(change).collect()
+    }
+
+    #[test]
+    fn what_is_too_long_to_be_read_has_no_digest_and_counts_as_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = File::create(folder.path().join("long")).unwrap();
+        long.set_len(MAX_FILE_BYTES + 1).unwrap();
+        fs::write(folder.path().join("short"), "short").unwrap();
+        let observer = observer(folder.path());
+        observer.about_to_change("/w/long").unwrap();
+        observer.about_to_change("/w/short").unwrap();
+        let seen: Vec<_> = changes(&observer)
+            .into_iter()
+            .map(|change| (change.change, change.before, change.after))
+            .collect();
+        let short = Some(Digest::of(b"short"));
+        assert_eq!(seen, [(Change::Modified, None, None), (Change::Modified, short, short)]);
+    }
+
+    #[test]
+    fn what_is_read_and_remembered_is_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("f"), "f").unwrap();
+        let observer = observer(folder.path());
+        observer.known.lock().unwrap().read_bytes = MAX_READ_BYTES;
+        observer.about_to_change("/w/f").unwrap();
+        observer.known.lock().unwrap().path_bytes = MAX_PATH_BYTES;
+        observer.about_to_change("/w/g").unwrap();
+        let changes = changes(&observer);
+        assert_eq!(changes.len(), 1, "{changes:?}");
+        assert_eq!((changes[0].before, changes[0].after), (None, Some(Digest::of(b"f"))));
+    }
 }
