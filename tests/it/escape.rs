@@ -259,6 +259,7 @@ escapes! {
     a_guest_made_symlink_leads_nowhere_outside
     a_hard_link_does_not_carry_a_file_out_of_a_read_only_mount
     a_here_document_reaches_its_reader_alone
+    a_hash_stays_in_the_memory
     a_hundred_thousand_variables_are_bounded
     a_kill_of_every_number_hits_the_sandbox_alone
     a_link_is_not_moved_to_where_it_leads_out
@@ -307,6 +308,7 @@ escapes! {
     folders_are_not_read_or_written_as_files
     guessed_descriptors_are_closed
     hard_links_and_renames_keep_what_may_be_done
+    hashes_of_the_host_count_as_the_guests_work
     interpreters_that_name_each_other_end
     kill_and_wait_race_without_harm
     long_calls_do_not_outlive_the_deadline

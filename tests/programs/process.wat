@@ -1,4 +1,4 @@
-  ;; The functions of `sandpiper:host/process`, in the canonical ABI.
+  ;; Functions of `sandpiper:host`, in the canonical ABI.
   (import "sandpiper:host/process@0.1.0" "list" (func $list (param i32)))
   (import "sandpiper:host/process@0.1.0" "id" (func $id (result i32)))
   (import "sandpiper:host/process@0.1.0" "parent" (func $parent (result i32)))
@@ -10,3 +10,4 @@
   (import "sandpiper:host/process@0.1.0" "pipe" (func $pipe (param i32)))
   (import "sandpiper:host/process@0.1.0" "dup" (func $dup (param i32 i32 i32)))
   (import "sandpiper:host/process@0.1.0" "dup-to" (func $dup_to (param i32 i32 i32)))
+  (import "sandpiper:host/digest@0.1.0" "sha256" (func $sha256 (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))

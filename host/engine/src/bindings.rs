@@ -1,6 +1,7 @@
 //! Binds the kernel's functions to WebAssembly imports; each is a call and the conversion of its
 //! answer.
 
+mod digest;
 mod git;
 mod lists;
 mod processes;
@@ -18,6 +19,7 @@ pub(crate) const MEMORY: &str = "memory";
 
 const PREVIEW1: &str = "wasi_snapshot_preview1";
 const DIAGNOSTICS: &str = "sandpiper:host/diagnostics@0.1.0";
+const DIGEST: &str = "sandpiper:host/digest@0.1.0";
 const GIT: &str = "sandpiper:host/git@0.1.0";
 /// The functions about processes, as the WIT names them.
 pub(crate) const PROCESS: &str = "sandpiper:host/process@0.1.0";
@@ -163,6 +165,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
     )?;
     processes::bind(&mut linker)?;
     git::bind(&mut linker)?;
+    digest::bind(&mut linker)?;
     Ok(linker)
 }
 
@@ -173,6 +176,7 @@ pub(crate) fn offers(module: &str, name: &str) -> bool {
         DIAGNOSTICS => name == "unsupported",
         PROCESS => processes::FUNCTIONS.contains(&name),
         GIT => git::FUNCTIONS.contains(&name),
+        DIGEST => digest::FUNCTIONS.contains(&name),
         _ => false,
     }
 }

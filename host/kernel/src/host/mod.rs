@@ -3,6 +3,7 @@
 
 mod canonical;
 mod descriptors;
+mod digest;
 mod executable;
 mod git;
 mod modes;

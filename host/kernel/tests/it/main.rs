@@ -7,6 +7,7 @@ mod choices;
 mod descriptor_model;
 mod descriptors;
 mod devices;
+mod digest;
 mod directories;
 mod files;
 mod fuzz;
