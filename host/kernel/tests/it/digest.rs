@@ -5,16 +5,8 @@ use sandpiper_kernel::{Errno, Fault, Stop};
 
 use crate::guest::{BUFFER, Guest, MEMORY_BYTES, RESULT, errno, stop};
 
-const FIRST_256: [u32; 8] = [
-    0x6a09_e667,
-    0xbb67_ae85,
-    0x3c6e_f372,
-    0xa54f_f53a,
-    0x510e_527f,
-    0x9b05_688c,
-    0x1f83_d9ab,
-    0x5be0_cd19,
-];
+const FIRST_256: [u32; 8] =
+    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
 const FIRST_512: [u64; 8] = [
     0x6a09_e667_f3bc_c908,
