@@ -29,7 +29,8 @@ pub(crate) fn start(runs: usize) -> Result<()> {
     let workspace = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
 
-    let [mut native, mut after_native, mut in_process, mut whole] = [(); 4].map(|()| Samples::default());
+    let [mut native, mut in_process, mut after_native, mut in_a_row, mut whole] =
+        [(); 5].map(|()| Samples::default());
     let mut fuel: Option<u64> = None;
     for turn in 0..runs + WARM_UP {
         let native_time = process(Command::new(&python).args(["-I", "-S", "-c", PROGRAM]))?;
@@ -45,15 +46,18 @@ pub(crate) fn start(runs: usize) -> Result<()> {
         )?;
         if turn >= WARM_UP {
             native.push(native_time);
-            after_native.push(times[0]);
-            times[1..].iter().for_each(|time| in_process.push(*time));
+            for (index, time) in times.into_iter().enumerate() {
+                in_process.push(time);
+                (if index == 0 { &mut after_native } else { &mut in_a_row }).push(time);
+            }
             whole.push(whole_time);
         }
     }
     println!("{runs} turns of each, in turn; all limits on; {} fuel a run", fuel.unwrap_or_default());
     print_row("native python3 -I -S -c", &native, &native);
-    print_row("in process, right after native", &after_native, &native);
-    print_row("in process, each of the 9 runs after", &in_process, &native);
+    print_row("in process", &in_process, &native);
+    print_row("  the first right after native", &after_native, &native);
+    print_row("  each of the 9 after it", &in_a_row, &native);
     print_row("sandpiper run, whole process", &whole, &native);
     empty(&runtime)
 }
