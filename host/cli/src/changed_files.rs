@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use sandpiper::journal::{Change, Digest, FileChange, Record, Writer};
 use sandpiper::{BoxError, ChangeObserver, Mount};
+
+use crate::mounted::Mounted;
 
 /// The longest file whose content is read for its digest: the guest waits meanwhile, and its deadline with it.
 const MAX_FILE_BYTES: u64 = 64 << 20;
@@ -29,8 +31,7 @@ pub(crate) struct ChangedFiles {
     journal: Shared,
     /// Whether nothing may change that cannot be written down.
     is_required: bool,
-    /// Guest and host paths of mounts, the deepest guest path first.
-    mounts: Vec<(String, PathBuf)>,
+    mounts: Mounted,
     known: Mutex<Known>,
 }
 
@@ -51,9 +52,7 @@ enum Seen {
 
 impl ChangedFiles {
     pub(crate) fn new(journal: Shared, is_required: bool, mounts: &[Mount]) -> Self {
-        let mut mounts: Vec<_> =
-            mounts.iter().map(|mount| (mount.guest.to_string(), mount.host.clone())).collect();
-        mounts.sort_by_key(|(guest, _)| std::cmp::Reverse(guest.len()));
+        let mounts = Mounted::new(mounts.iter().map(|mount| (mount.guest.to_string(), mount.host.clone())));
         Self { journal, is_required, mounts, known: Mutex::default() }
     }
 
@@ -67,11 +66,8 @@ impl ChangedFiles {
     }
 
     fn look(&self, path: &str, read_bytes: &mut u64) -> Seen {
-        let host = self.mounts.iter().find_map(|(guest, host)| {
-            let rest = path.strip_prefix(guest.as_str())?;
-            (rest.is_empty() || rest.starts_with('/')).then(|| host.join(rest.trim_start_matches('/')))
-        });
-        host.map_or(Seen::Nothing, |host| look(&host, read_bytes))
+        let found = self.mounts.find(path);
+        found.map_or(Seen::Nothing, |(host, rest)| look(&host.join(rest), read_bytes))
     }
 }
 

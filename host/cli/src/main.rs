@@ -8,6 +8,7 @@ mod elsewhere;
 mod image;
 mod journal;
 mod journaled;
+mod mounted;
 mod policy;
 mod progress;
 mod remote;

@@ -12,6 +12,7 @@ use sandpiper::routing::{
 use sandpiper::{Exec, Mount, Outcome};
 
 use crate::arguments::{BackendChoice, RouteArguments};
+use crate::mounted::Mounted;
 use crate::report::{self, Hinted};
 use crate::run::{self, WORKSPACE};
 use crate::{backends, policy, render};
@@ -158,25 +159,17 @@ fn refusal(decision: &Decision) -> anyhow::Error {
 }
 
 /// The mounts of a guest, as the router looks at them: no further than the mounted directories.
-struct MountedFiles {
-    /// The deepest guest path first.
-    mounts: Vec<(String, PathBuf)>,
-}
+struct MountedFiles(Mounted);
 
 impl MountedFiles {
     fn new(mounts: &[Mount]) -> Self {
         let real = |mount: &Mount| Some((mount.guest.to_string(), mount.host.canonicalize().ok()?));
-        let mut mounts: Vec<(String, PathBuf)> = mounts.iter().filter_map(real).collect();
-        mounts.sort_by_key(|(guest, _)| std::cmp::Reverse(guest.len()));
-        Self { mounts }
+        Self(Mounted::new(mounts.iter().filter_map(real)))
     }
 
     /// Where a guest path is on the host, links followed; `None` where that is outside of its mount.
     fn host(&self, path: &str) -> Option<PathBuf> {
-        let (root, rest) = self.mounts.iter().find_map(|(guest, host)| {
-            let rest = path.strip_prefix(guest.as_str())?;
-            (rest.is_empty() || rest.starts_with('/')).then_some((host, rest.trim_start_matches('/')))
-        })?;
+        let (root, rest) = self.0.find(path)?;
         let real = root.join(rest).canonicalize().ok()?;
         real.starts_with(root).then_some(real)
     }
