@@ -1,7 +1,7 @@
 //! The journal of a run while it goes: begun before the wall is up, ended with the outcome.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
@@ -76,9 +76,13 @@ impl Journaled {
         Self { writer: Arc::new(Mutex::new(writer)), is_required, changes: None }
     }
 
+    fn writer(&self) -> MutexGuard<'_, Option<Writer>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Has the changes written down that a command makes in its mounts.
     pub(crate) fn follow_changes(&mut self, spec: &Spec, exec: &mut Exec) {
-        if self.writer.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+        if self.writer().is_some() {
             let changes = ChangedFiles::new(Arc::clone(&self.writer), self.is_required, &spec.mounts);
             let changes = self.changes.insert(Arc::new(changes));
             exec.changes = Some(Arc::clone(changes) as _);
@@ -98,7 +102,7 @@ impl Journaled {
     /// # Errors
     /// As [`Journaled::note`].
     pub(crate) fn note_all(&self, records: &[Record]) -> Result<()> {
-        match &mut *self.writer.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &mut *self.writer() {
             Some(writer) => writer.append_all(records).context("cannot write the journal"),
             None => Ok(()),
         }
@@ -132,7 +136,7 @@ impl Journaled {
         if let Ok((outcome, limits)) = ended {
             self.note_all(&Record::of_outcome(outcome, limits))?;
         }
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let writer = self.writer().take();
         let Some(writer) = writer else { return Ok(()) };
         let end = match ended {
             Ok((outcome, _)) => RunEnded::of(outcome),

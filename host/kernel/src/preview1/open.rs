@@ -132,10 +132,10 @@ impl Process {
             return Err(special());
         }
         let access = self.world.namespace().access(&name.parent);
-        if request.changes() && access == Access::ReadOnly {
-            return Err(Failure::read_only());
-        }
         if request.changes() {
+            if access == Access::ReadOnly {
+                return Err(Failure::read_only());
+            }
             self.tell_change(name)?;
         }
         let file = name.parent.directory.open_file(&self.view(), &name.text, request.mode())?;

@@ -158,7 +158,7 @@ impl Heard {
             }
             Said::Closed(stream) => self.output(stream).closed = true,
             // The program between tells the shell's status of what did not start as well.
-            Said::Ended(_) if self.exit.is_some() || self.refused.is_some() => {}
+            Said::Ended(_) if self.is_over() => {}
             Said::Ended(exit) => self.exit = Some(exit),
             Said::NotStarted(why) => self.not_started(why),
             Said::Output(..) => {}
