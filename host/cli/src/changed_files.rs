@@ -11,8 +11,6 @@ use std::time::SystemTime;
 use sandpiper::journal::{Change, Digest, FileChange, Record, Writer};
 use sandpiper::{BoxError, ChangeObserver, Mount};
 
-use crate::mounted::Mounted;
-
 /// The longest file whose content is read for its digest: the guest waits meanwhile, and its deadline with it.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
@@ -31,7 +29,7 @@ pub(crate) struct ChangedFiles {
     journal: Shared,
     /// Whether nothing may change that cannot be written down.
     is_required: bool,
-    mounts: Mounted,
+    mounts: Vec<Mount>,
     known: Mutex<Known>,
 }
 
@@ -52,8 +50,7 @@ enum Seen {
 
 impl ChangedFiles {
     pub(crate) fn new(journal: Shared, is_required: bool, mounts: &[Mount]) -> Self {
-        let mounts = Mounted::new(mounts.iter().map(|mount| (mount.guest.to_string(), mount.host.clone())));
-        Self { journal, is_required, mounts, known: Mutex::default() }
+        Self { journal, is_required, mounts: mounts.to_vec(), known: Mutex::default() }
     }
 
     /// What became of what was to be changed.
@@ -66,8 +63,8 @@ impl ChangedFiles {
     }
 
     fn look(&self, path: &str, read_bytes: &mut u64) -> Seen {
-        let found = self.mounts.find(path);
-        found.map_or(Seen::Nothing, |(host, rest)| look(&host.join(rest), read_bytes))
+        let found = Mount::find(&self.mounts, path);
+        found.map_or(Seen::Nothing, |(mount, rest)| look(&mount.host.join(rest), read_bytes))
     }
 }
 

@@ -8,7 +8,6 @@ mod elsewhere;
 mod image;
 mod journal;
 mod journaled;
-mod mounted;
 mod policy;
 mod progress;
 mod remote;

@@ -1,18 +1,16 @@
 //! `sandpiper route`, and where a run goes: what it needs against what the backends offer and the policy permits.
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use sandpiper::policy::{Backend, Resolved, RouteReason};
 use sandpiper::routing::{
-    self, Command, Decision, Declared, FileKind, Files, Need, Offer, Permission, Verdict, analyze, decide,
+    self, Command, Decision, Declared, MountedFiles, Need, Offer, Permission, Verdict, analyze, decide,
     need_of_run,
 };
 use sandpiper::{Exec, Mount, Outcome};
 
 use crate::arguments::{BackendChoice, RouteArguments};
-use crate::mounted::Mounted;
 use crate::report::{self, Hinted};
 use crate::run::{self, WORKSPACE};
 use crate::{backends, policy, render};
@@ -156,63 +154,4 @@ fn refusal(decision: &Decision) -> anyhow::Error {
         None => decision.hint.clone().unwrap_or_else(|| "see `sandpiper route`".to_owned()),
     };
     Hinted { message: message.join("\n"), hint }.into()
-}
-
-/// The mounts of a guest, as the router looks at them: no further than the mounted directories.
-struct MountedFiles(Mounted);
-
-impl MountedFiles {
-    fn new(mounts: &[Mount]) -> Self {
-        let real = |mount: &Mount| Some((mount.guest.to_string(), mount.host.canonicalize().ok()?));
-        Self(Mounted::new(mounts.iter().filter_map(real)))
-    }
-
-    /// Where a guest path is on the host, links followed; `None` where that is outside of its mount.
-    fn host(&self, path: &str) -> Option<PathBuf> {
-        let (root, rest) = self.0.find(path)?;
-        let real = root.join(rest).canonicalize().ok()?;
-        real.starts_with(root).then_some(real)
-    }
-}
-
-fn kind(path: &Path) -> Option<FileKind> {
-    let metadata = std::fs::metadata(path).ok()?;
-    match () {
-        () if metadata.is_dir() => Some(FileKind::Directory),
-        () if metadata.is_file() => Some(FileKind::File),
-        () => None,
-    }
-}
-
-impl Files for MountedFiles {
-    fn kind(&self, path: &str) -> Option<FileKind> {
-        kind(&self.host(path)?)
-    }
-
-    fn read(&self, path: &str, bytes_max: usize) -> Option<Vec<u8>> {
-        use std::io::Read;
-
-        let host = self.host(path).filter(|host| kind(host) == Some(FileKind::File))?;
-        let mut content = Vec::new();
-        let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
-        std::fs::File::open(host).ok()?.take(limit).read_to_end(&mut content).ok()?;
-        Some(content)
-    }
-
-    fn list(&self, path: &str, entries_max: usize) -> Option<Vec<(String, FileKind)>> {
-        let directory = self.host(path)?;
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(&directory).ok()?.take(entries_max) {
-            let Ok(entry) = entry else { continue };
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            let found = match entry.file_type() {
-                Ok(found) if found.is_file() => Some(FileKind::File),
-                Ok(found) if found.is_dir() => Some(FileKind::Directory),
-                // A link leads elsewhere, within the mount or not.
-                _ => self.kind(&format!("{}/{name}", path.trim_end_matches('/'))),
-            };
-            names.extend(found.map(|found| (name, found)));
-        }
-        Some(names)
-    }
 }

@@ -137,6 +137,16 @@ impl Mount {
     pub fn hiding_git(self) -> Self {
         Self { git: GitDirectory::Hidden, ..self }
     }
+
+    /// The mount that a guest path is in, the deepest of those that it is in, and the path below it, without a
+    /// slash at its beginning.
+    pub fn find<'m, 'p>(mounts: &'m [Self], path: &'p str) -> Option<(&'m Self, &'p str)> {
+        let below = |mount: &'m Self| {
+            let rest = path.strip_prefix(mount.guest.as_str())?;
+            (rest.is_empty() || rest.starts_with('/')).then(|| (mount, rest.trim_start_matches('/')))
+        };
+        mounts.iter().filter_map(below).max_by_key(|(mount, _)| mount.guest.as_str().len())
+    }
 }
 
 /// What a guest may do in a mount.
@@ -258,6 +268,17 @@ mod tests {
         for text in ["", "a", "/", "//", "/a//b", "/./a", "/a/..", "/a\0"] {
             assert!(text.parse::<GuestPath>().is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_path_is_in_the_deepest_mount_above_it() {
+        let mounts =
+            ["/a/b", "/a", "/a/b/c/d"].map(|guest| Mount::new("/h", guest, Access::ReadOnly).unwrap());
+        let found = |path| Mount::find(&mounts, path).map(|(mount, rest)| (mount.guest.as_str(), rest));
+        assert_eq!(found("/a/b/c/e"), Some(("/a/b", "c/e")));
+        assert_eq!(found("/a/b"), Some(("/a/b", "")));
+        assert_eq!(found("/a/bc"), Some(("/a", "bc")));
+        assert_eq!(found("/ab"), None);
     }
 
     #[test]

@@ -150,6 +150,30 @@ impl Source {
     }
 }
 
+/// By byte: it may be part of a name or a number.
+const IS_WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0u8;
+    loop {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80;
+        if byte == u8::MAX {
+            break table;
+        }
+        byte += 1;
+    }
+};
+
+/// By byte: it means something in a line whose tokens are not noted.
+const ENDS_PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut rest: &[u8] = b"\n#\\\"'()[]{}";
+    while let [byte, after @ ..] = rest {
+        table[*byte as usize] = true;
+        rest = after;
+    }
+    table
+};
+
 fn to_usize(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
@@ -274,7 +298,11 @@ impl Lexer<'_, '_> {
                     self.open = self.open.saturating_sub(1);
                     self.at += 1;
                 }
-                _ => self.at += 1,
+                _ => {
+                    let rest = self.text.get(self.at..).unwrap_or_default();
+                    self.at +=
+                        rest.iter().position(|&byte| ENDS_PLAIN[usize::from(byte)]).unwrap_or(rest.len());
+                }
             }
         }
     }
@@ -353,8 +381,7 @@ impl Lexer<'_, '_> {
 
     fn skip_word(&mut self) {
         let rest = self.text.get(self.at..).unwrap_or_default();
-        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
-        self.at += rest.iter().position(|byte| !is_word(byte)).unwrap_or(rest.len());
+        self.at += rest.iter().position(|&byte| !IS_WORD[usize::from(byte)]).unwrap_or(rest.len());
     }
 
     fn is_prefix(&self, start: usize) -> bool {

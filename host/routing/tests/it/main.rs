@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 mod corpus;
-mod folder;
 mod hostile;
 mod image;
 mod latency;
+mod mounted;
 mod reasons;
