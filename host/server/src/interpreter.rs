@@ -274,15 +274,16 @@ impl Call<'_> {
             loop {
                 match output.next().await {
                     Some(Piece::Output(Stream::Stdout, bytes)) => {
-                        let said = match messages.take(&bytes) {
-                            Ok(said) => said,
-                            Err(err) => return CodeEnd::Broken(err),
-                        };
+                        let mut said = Vec::new();
+                        let understood = messages.take(&bytes, &mut said);
                         for said in said {
                             match said {
                                 Said::Event(event) => self.pass_on(event).await,
                                 Said::Done => return CodeEnd::Done,
                             }
+                        }
+                        if let Err(err) = understood {
+                            return CodeEnd::Broken(err);
                         }
                     }
                     Some(Piece::Output(Stream::Stderr, bytes)) => {
@@ -313,10 +314,13 @@ impl Call<'_> {
         let rest = async {
             while let Some(Piece::Output(stream, bytes)) = output.next().await {
                 if stream == Stream::Stdout {
-                    match messages.take(&bytes) {
-                        Ok(said) if said.iter().any(|said| matches!(said, Said::Done)) => return true,
-                        Ok(_) => {}
-                        Err(_) => return false,
+                    let mut said = Vec::new();
+                    let understood = messages.take(&bytes, &mut said);
+                    if said.contains(&Said::Done) {
+                        return true;
+                    }
+                    if understood.is_err() {
+                        return false;
                     }
                 }
             }

@@ -11,6 +11,10 @@ use tokio::sync::Notify;
 /// What a piece costs besides its bytes, so that many small ones are bounded too.
 const PIECE_BYTES: usize = 64;
 
+/// Small pieces of one stream that wait for a reader are given to it as one, of no more bytes than this: a guest
+/// writes line by line, and each piece costs a frame.
+const TAKEN_BYTES: usize = 32 * 1024;
+
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -66,6 +70,28 @@ struct Log {
 impl Log {
     fn after_last(&self) -> u64 {
         self.first.saturating_add(u64::try_from(self.pieces.len()).unwrap_or(u64::MAX))
+    }
+
+    /// The piece at an index, joined with those after it that are of the same stream, and of how many it is.
+    fn joined(&self, index: usize) -> Option<(Stream, Bytes, u64)> {
+        let mut rest = self.pieces.iter().skip(index);
+        let (stream, first) = rest.next()?;
+        let mut size = first.len();
+        let mut joined = Vec::new();
+        let mut taken = 1;
+        for (other, bytes) in rest {
+            size = size.saturating_add(bytes.len());
+            if other != stream || size > TAKEN_BYTES {
+                break;
+            }
+            if taken == 1 {
+                joined.extend_from_slice(first);
+            }
+            joined.extend_from_slice(bytes);
+            taken += 1;
+        }
+        let bytes = if taken == 1 { first.clone() } else { joined.into() };
+        Some((*stream, bytes, taken))
     }
 
     /// Makes room for `size` bytes, as far as no reader is in the way.
@@ -178,13 +204,13 @@ impl OutputLog {
         let mut log = self.lock();
         let (first, next) = (log.first, *log.readers.get(&reader)?);
         let index = usize::try_from(next.saturating_sub(first)).unwrap_or(usize::MAX);
-        if let Some((stream, bytes)) = log.pieces.get(index).cloned() {
-            log.readers.insert(reader, next + 1);
-            drop(log);
-            self.room.notify_waiters();
-            return Some(Piece::Output(stream, bytes));
-        }
-        log.ended.clone().map(Piece::Ended)
+        let Some((stream, bytes, taken)) = log.joined(index) else {
+            return log.ended.clone().map(Piece::Ended);
+        };
+        log.readers.insert(reader, next.saturating_add(taken));
+        drop(log);
+        self.room.notify_waiters();
+        Some(Piece::Output(stream, bytes))
     }
 }
 
@@ -223,13 +249,37 @@ mod tests {
         let mut late = log.subscribe(Since::Beginning);
         let end = Piece::Ended(Ended::Exit(Exit::Code { code: 0 }));
         for reader in [&mut early, &mut late] {
-            assert_eq!(reader.next().await, Some(output("a")));
-            assert_eq!(reader.next().await, Some(output("b")));
+            assert_eq!(reader.next().await, Some(output("ab")));
             assert_eq!(reader.next().await, Some(end.clone()));
             assert_eq!(reader.next().await, None);
         }
         assert_eq!(now.next().await, Some(output("b")));
         assert_eq!(log.wait().await, Ended::Exit(Exit::Code { code: 0 }));
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_taken_together_by_stream_and_up_to_a_size() {
+        let log = OutputLog::new(1 << 20);
+        let mut reader = log.subscribe(Since::Beginning);
+        for (stream, bytes) in [
+            (Stream::Stdout, "a".into()),
+            (Stream::Stdout, "b".into()),
+            (Stream::Stderr, "c".into()),
+            (Stream::Stdout, Bytes::from(vec![b'd'; TAKEN_BYTES - 1])),
+            (Stream::Stdout, "e".into()),
+            (Stream::Stdout, "f".into()),
+        ] {
+            log.push(stream, bytes).await;
+        }
+        assert_eq!(reader.next().await, Some(output("ab")));
+        assert_eq!(reader.next().await, Some(Piece::Output(Stream::Stderr, "c".into())));
+        let full = [vec![b'd'; TAKEN_BYTES - 1], vec![b'e']].concat();
+        assert_eq!(reader.next().await, Some(Piece::Output(Stream::Stdout, full.into())));
+        assert_eq!(reader.next().await, Some(output("f")));
+        let mut more = log.subscribe(Since::Now);
+        log.push(Stream::Stdout, "g".into()).await;
+        assert_eq!(more.next().await, Some(output("g")));
+        assert_eq!(reader.next().await, Some(output("g")));
     }
 
     #[tokio::test]
@@ -253,10 +303,11 @@ mod tests {
         assert!(is_waiting(&mut third));
         reader.next().await;
         third.await;
-        let mut fourth = Box::pin(log.push(Stream::Stdout, piece()));
-        assert!(is_waiting(&mut fourth));
+        log.push(Stream::Stdout, piece()).await;
+        let mut fifth = Box::pin(log.push(Stream::Stdout, piece()));
+        assert!(is_waiting(&mut fifth));
         drop(reader);
-        fourth.await;
+        fifth.await;
     }
 
     #[tokio::test]

@@ -35,6 +35,8 @@ enum Message {
 pub(super) struct Messages {
     mark: Vec<u8>,
     waiting: Vec<u8>,
+    /// Of the message that is waiting, how far it has no end.
+    searched: usize,
     stdout: Text,
     stderr: Text,
 }
@@ -42,34 +44,37 @@ pub(super) struct Messages {
 impl Messages {
     pub(super) fn new(token: &str) -> Self {
         let mark = [b"\x1e", token.as_bytes()].concat();
-        Self { mark, waiting: Vec::new(), stdout: Text::default(), stderr: Text::default() }
+        Self { mark, waiting: Vec::new(), searched: 0, stdout: Text::default(), stderr: Text::default() }
     }
 
-    /// What was said with these bytes and those before.
+    /// Adds to `said` what was said with these bytes and those before.
     ///
     /// # Errors
-    /// Why what looks like a message is none.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<Vec<Said>, String> {
+    /// Why what looks like a message is none. What was said before it is in `said`.
+    pub(super) fn take(&mut self, bytes: &[u8], said: &mut Vec<Said>) -> Result<(), String> {
         self.waiting.extend_from_slice(bytes);
-        let mut said = Vec::new();
         loop {
             let (begins, is_whole) = begin_of(&self.waiting, &self.mark);
             let raw: Vec<u8> = self.waiting.drain(..begins).collect();
-            self.text(Stream::Stdout, &raw, &mut said);
+            self.text(Stream::Stdout, &raw, said);
             if !is_whole {
-                return Ok(said);
+                return Ok(());
             }
-            let Some(end) = self.waiting.iter().position(|byte| *byte == b'\n') else {
+            let unsearched = self.waiting.get(self.searched..).unwrap_or_default();
+            let Some(end) = unsearched.iter().position(|byte| *byte == b'\n') else {
+                self.searched = self.waiting.len();
                 if self.waiting.len() > MAX_MESSAGE_BYTES {
                     return Err(format!("the interpreter says more than {MAX_MESSAGE_BYTES} bytes at once"));
                 }
-                return Ok(said);
+                return Ok(());
             };
+            let end = self.searched + end;
+            self.searched = 0;
             let line: Vec<u8> = self.waiting.drain(..=end).collect();
             let message = serde_json::from_slice(line.get(self.mark.len()..).unwrap_or_default());
             let message =
                 message.map_err(|err| format!("the interpreter says what is not understood: {err}"))?;
-            self.understand(message, &mut said)?;
+            self.understand(message, said)?;
         }
     }
 
@@ -152,7 +157,8 @@ mod tests {
 
     #[test]
     fn messages_are_told_from_what_children_write() {
-        let said = Messages::new("tok").take(WHOLE).unwrap();
+        let mut said = Vec::new();
+        Messages::new("tok").take(WHOLE, &mut said).unwrap();
         assert_eq!(
             said,
             [
@@ -171,7 +177,9 @@ mod tests {
         let mut messages = Messages::new("tok");
         let (mut text, mut others) = (String::new(), Vec::new());
         for byte in WHOLE {
-            for said in messages.take(&[*byte]).unwrap() {
+            let mut said = Vec::new();
+            messages.take(&[*byte], &mut said).unwrap();
+            for said in said {
                 match said {
                     Said::Event(InterpreterEvent::Output(Stream::Stdout, piece)) => text.push_str(&piece),
                     other => others.push(other),
@@ -183,8 +191,11 @@ mod tests {
     }
 
     #[test]
-    fn what_looks_like_a_message_and_is_none_is_an_error() {
-        let err = Messages::new("tok").take(b"\x1etok{\"kind\":\"other\"}\n").unwrap_err();
+    fn what_looks_like_a_message_and_is_none_is_an_error_and_what_was_said_before_counts() {
+        let mut said = Vec::new();
+        let bytes = b"\x1etok{\"kind\":\"count\",\"count\":7}\n\x1etok{\"kind\":\"other\"}\n";
+        let err = Messages::new("tok").take(bytes, &mut said).unwrap_err();
+        assert_eq!(said, [Said::Event(InterpreterEvent::Count(7))]);
         assert!(err.starts_with("the interpreter says what is not understood"), "{err}");
     }
 

@@ -15,6 +15,29 @@ fn data(stream: &str, text: &str) -> (u8, Value) {
     event(json!({ "data": { stream: STANDARD.encode(text) } }))
 }
 
+/// The stream and the text of a frame of output.
+fn output(frame: &(u8, Value)) -> Option<(&'static str, String)> {
+    ["stdout", "stderr"].into_iter().find_map(|stream| {
+        let encoded = frame.1["event"]["data"][stream].as_str()?;
+        Some((stream, String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap()))
+    })
+}
+
+/// Frames, with what comes of one stream in several after one another as one.
+fn joined(frames: Vec<(u8, Value)>) -> Vec<(u8, Value)> {
+    let mut joined: Vec<(u8, Value)> = Vec::new();
+    for frame in frames {
+        match (joined.last().and_then(output), output(&frame)) {
+            (Some((before, text)), Some((stream, more))) if before == stream => {
+                joined.pop();
+                joined.push(data(stream, &(text + &more)));
+            }
+            _ => joined.push(frame),
+        }
+    }
+    joined
+}
+
 const LAST: u8 = 2;
 
 fn stdin(pid: u32, text: &str) -> Value {
@@ -33,13 +56,11 @@ async fn a_command_is_told_from_its_start_to_its_end() {
         event(json!({ "start": { "pid": 1 } })),
         data("stdout", "hi\n"),
         data("stderr", "err\n"),
-        data("stdout", "1\n"),
-        data("stdout", "/home/user\n"),
-        data("stdout", "/home/user\n"),
+        data("stdout", "1\n/home/user\n/home/user\n"),
         event(json!({ "end": { "exited": true, "status": "exit status 0" } })),
         (LAST, json!({})),
     ];
-    assert_eq!(answer.frames(), expected);
+    assert_eq!(joined(answer.frames()), expected);
 }
 
 #[tokio::test]
