@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -30,6 +30,8 @@ pub(crate) struct ChangedFiles {
     /// Whether nothing may change that cannot be written down.
     is_required: bool,
     mounts: Vec<Mount>,
+    /// The directory whose changes are told by who looks after it.
+    besides: Option<PathBuf>,
     known: Mutex<Known>,
 }
 
@@ -49,8 +51,9 @@ enum Seen {
 }
 
 impl ChangedFiles {
-    pub(crate) fn new(journal: Shared, is_required: bool, mounts: &[Mount]) -> Self {
-        Self { journal, is_required, mounts: mounts.to_vec(), known: Mutex::default() }
+    pub(crate) fn new(journal: Shared, is_required: bool, mounts: &[Mount], besides: Option<&Path>) -> Self {
+        let besides = besides.map(Path::to_owned);
+        Self { journal, is_required, mounts: mounts.to_vec(), besides, known: Mutex::default() }
     }
 
     /// What became of what was to be changed.
@@ -70,6 +73,10 @@ impl ChangedFiles {
 
 impl ChangeObserver for ChangedFiles {
     fn about_to_change(&self, path: &str) -> Result<(), BoxError> {
+        let mount = Mount::find(&self.mounts, path).map(|(mount, _)| mount.host.as_path());
+        if mount.is_none() || mount == self.besides.as_deref() {
+            return Ok(());
+        }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.before.contains_key(path) {
             return Ok(());
@@ -142,7 +149,7 @@ mod tests {
     /// An observer of a folder at `/w`, without a journal.
     fn observer(folder: &Path) -> ChangedFiles {
         let mount = Mount::new(folder, "/w", Access::ReadWrite).unwrap();
-        ChangedFiles::new(Shared::default(), false, &[mount])
+        ChangedFiles::new(Shared::default(), false, &[mount], None)
     }
 
     fn changes(observer: &ChangedFiles) -> Vec<FileChange> {

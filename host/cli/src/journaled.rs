@@ -1,6 +1,7 @@
 //! The journal of a run while it goes: begun before the wall is up, ended with the outcome.
 
 use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -8,7 +9,7 @@ use anyhow::{Context, Result};
 use sandpiper::journal::{
     Fsync, Journal, Record, Redactor, RunEnded, RunId, RunStarted, Writer, WriterOptions,
 };
-use sandpiper::{Exec, Limits, Outcome, Spec};
+use sandpiper::{Access, Exec, Limits, Mount, Outcome, Spec};
 
 use crate::arguments::JournalMode;
 use crate::changed_files::{ChangedFiles, Shared};
@@ -80,10 +81,14 @@ impl Journaled {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the changes written down that a command makes in its mounts.
-    pub(crate) fn follow_changes(&mut self, spec: &Spec, exec: &mut Exec) {
-        if self.writer().is_some() {
-            let changes = ChangedFiles::new(Arc::clone(&self.writer), self.is_required, &spec.mounts);
+    /// Has the changes written down that a command makes in its mounts, besides those in a directory of which they are
+    /// told in another way.
+    pub(crate) fn follow_changes(&mut self, spec: &Spec, besides: Option<&Path>, exec: &mut Exec) {
+        let is_followed =
+            |mount: &Mount| mount.access == Access::ReadWrite && Some(mount.host.as_path()) != besides;
+        if self.writer().is_some() && spec.mounts.iter().any(is_followed) {
+            let changes =
+                ChangedFiles::new(Arc::clone(&self.writer), self.is_required, &spec.mounts, besides);
             let changes = self.changes.insert(Arc::new(changes));
             exec.changes = Some(Arc::clone(changes) as _);
         }

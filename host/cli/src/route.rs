@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use sandpiper::policy::{Backend, Resolved, RouteReason};
 use sandpiper::routing::{
-    self, Command, Decision, Declared, MountedFiles, Need, Offer, Permission, Verdict, analyze, decide,
-    need_of_run,
+    self, Command, Decision, Declared, MountedFiles, Need, Needs, Offer, Permission, Verdict, What, analyze,
+    decide, need_of_run,
 };
 use sandpiper::{Exec, Mount, Outcome};
 
@@ -14,6 +14,9 @@ use crate::arguments::{BackendChoice, RouteArguments};
 use crate::report::{self, Hinted};
 use crate::run::{self, WORKSPACE};
 use crate::{backends, policy, render};
+
+/// Of a worktree's repository the host does its work.
+const GIT: &str = "git";
 
 /// Where a run goes.
 #[derive(Debug)]
@@ -74,19 +77,28 @@ fn execute(arguments: &RouteArguments) -> Result<ExitCode> {
 }
 
 fn decision(policy: &Resolved, asked: &Asked<'_>) -> Decision {
-    let Asked { exec, mounts, needs, has_git } = asked;
     let mut image = routing::Image::default();
-    if *has_git {
-        image.commands.insert("git".to_owned());
+    if asked.has_git {
+        image.commands.insert(GIT.to_owned());
     }
+    decide(needs(asked, &image), &offers(policy), &permission(policy, RouteReason::Needs))
+}
+
+/// Whether a command is seen to use git.
+pub(crate) fn uses_git(asked: &Asked<'_>) -> bool {
+    let uses = |need: &Need| matches!(&need.what, What::Tool { name } if name == GIT);
+    needs(asked, &routing::Image::default()).needs.iter().any(uses)
+}
+
+fn needs(asked: &Asked<'_>, image: &routing::Image) -> Needs {
+    let Asked { exec, mounts, needs, .. } = asked;
     let command = Command {
         argv: exec.argv.clone(),
         cwd: exec.cwd.clone().unwrap_or_else(|| WORKSPACE.to_owned()),
         env: exec.env.clone(),
         declared: needs.cloned().unwrap_or_default(),
     };
-    let needs = analyze(&command, &MountedFiles::new(mounts), &image);
-    decide(needs, &offers(policy), &permission(policy, RouteReason::Needs))
+    analyze(&command, &MountedFiles::new(mounts), image)
 }
 
 /// Whether a run that begins here is watched: it may need what is not here, and may go where that is.

@@ -163,6 +163,12 @@ fn begin<'a>(
     let place = route::place(arguments.backend, policy, &asked)?;
     let task = kept.map(|_| arguments.worktree.task.clone());
     if place.backend != Backend::Wasm {
+        if exec.git.is_some() && route::uses_git(&asked) {
+            render::note(&format!(
+                "git on {} finds no repository: the worktree's is here, and a run here can use it",
+                place.backend
+            ));
+        }
         let (journal, json) = (sandbox.journal, arguments.json);
         return Ok(Begun::Elsewhere(Box::new(Journey {
             policy,
@@ -197,9 +203,9 @@ fn begin<'a>(
             let mut journaled =
                 Journaled::begin(sandbox.journal, (&spec, exec, place.backend.name()), about)?;
             journaled.note(&Record::SandboxCreated { sandbox: reference })?;
-            // A worktree tells of its changes itself.
-            if kept.is_none() && capabilities.tells_changes {
-                journaled.follow_changes(&spec, exec);
+            if capabilities.tells_changes {
+                // A worktree tells of its changes itself.
+                journaled.follow_changes(&spec, kept.map(Kept::path), exec);
             }
             Ok(journaled)
         })?;

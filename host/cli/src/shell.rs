@@ -72,7 +72,7 @@ pub(crate) fn shell(arguments: &ShellArguments) -> Result<ExitCode> {
             let mut journaled =
                 Journaled::begin(arguments.sandbox.journal, (&spec, exec, Backend::Wasm.name()), about)?;
             if capabilities.tells_changes {
-                journaled.follow_changes(&spec, exec);
+                journaled.follow_changes(&spec, None, exec);
             }
             Ok(journaled)
         })?;

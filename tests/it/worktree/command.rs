@@ -181,11 +181,15 @@ fn the_journal_says_what_a_run_in_a_worktree_has_changed() {
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
+    let data = directory.path().join("data");
+    fs::create_dir(&data).unwrap();
     done(&[
         "run",
         "--worktree",
+        "--dir",
+        &format!("{}:/data", data.display()),
         "-c",
-        "rm a.txt; echo C > b/c.txt; echo new > n; git add -A; git commit -qm x",
+        "rm a.txt; echo C > b/c.txt; echo new > n; echo d > /data/d; git add -A; git commit -qm x",
     ]);
     let shown = done(&["journal", "show", "latest", "--json"]);
     let changed: Vec<Value> =
@@ -201,7 +205,11 @@ fn the_journal_says_what_a_run_in_a_worktree_has_changed() {
     told("a.txt", "removed", Some("one\ntwo\nthree\nfour\nfive\nsix\n"), None);
     told("b/c.txt", "modified", Some("c\n"), Some("C\n"));
     told("n", "created", None, Some("new\n"));
-    assert_eq!(changed.len(), 3, "{shown}");
+    // Of a directory besides the worktree, before the change and at the end.
+    let beside: Vec<_> = changed.iter().filter(|record| record["path"] == "/data/d").collect();
+    assert_eq!(beside.iter().map(|record| &record["change"]).collect::<Vec<_>>(), ["created"; 2], "{shown}");
+    assert_eq!((&beside[0]["after"], &beside[1]["after"]), (&Value::Null, &digest("d\n")), "{shown}");
+    assert_eq!(changed.len(), 5, "{shown}");
     repository.check();
 }
 
