@@ -239,6 +239,10 @@ fn a_run_in_a_worktree_moves_with_it() {
     let worktree = Path::new(report["worktree"]["path"].as_str().unwrap());
     assert_eq!(std::fs::read(worktree.join("data/log.txt")).unwrap(), b"begun\n/packages\n");
     assert_eq!(project.read("data/log.txt"), b"begun\n");
+    // A run that goes there has no git of the worktree there, and is told so.
+    let both = run("3", &["-c", "git status; python3 -c 'import numpy'"]);
+    assert!(both.stderr().contains("git on e2b finds no repository"), "{}", both.stderr());
+    assert!(!moved.stderr().contains("finds no repository"), "{}", moved.stderr());
     // What git did here cannot be done there again.
     let stayed = run("2", &["-c", "git add -A; python3 meets.py 9"]);
     assert_ne!(stayed.status.code(), Some(0));
@@ -259,6 +263,11 @@ fn commands_and_packages_that_only_the_run_names_move_it() {
     for (script, printed) in [
         ("name=qui; python3 -c \"import ${name}ck; print(${name}ck.root(4))\"", "2.0\n"),
         ("$(printf nod)e --version || echo none there", "none there\n"),
+        ("env $(printf nod)e --version || echo none there", "none there\n"),
+        (
+            "python3 -c 'import subprocess; subprocess.run([\"no\" + \"de\"])' || echo none there",
+            "none there\n",
+        ),
     ] {
         let project = Project::new(WATCHED);
         std::fs::remove_file(project.path("quick.cpython-313-x86_64-linux-gnu.so")).unwrap();

@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use sandpiper::{DenialReason, Exec, Exit, Spec};
+use sandpiper::{Access, DenialReason, Exec, Exit, Spec};
 
-use crate::harness::{Printed, assert_exit, assert_prints, python, run, workspace};
+use crate::harness::{Printed, assert_exit, assert_prints, granting, python, run, workspace};
 
 /// Asserts what a Python program prints.
 #[track_caller]
@@ -426,6 +426,78 @@ fn what_forks_is_refused_and_says_what_to_use() {
             .any(|denial| denial.operation == "processes" && denial.reason == DenialReason::Unsupported);
         assert!(told, "{program}: {:?}", outcome.denials);
     }
+}
+
+/// What a command was refused for want of it, in the order in which that was told.
+fn told(folder: &std::path::Path, argv: &[&str]) -> Vec<(String, String)> {
+    let outcome = run(granting(folder, Access::ReadWrite), Exec::new(argv.iter().copied()));
+    let unsupported = outcome.denials.into_iter().filter(|denial| denial.reason == DenialReason::Unsupported);
+    unsupported.map(|denial| (denial.operation, denial.subject)).collect()
+}
+
+#[test]
+fn a_program_that_is_nowhere_is_told_by_who_was_to_start_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = [("command".to_owned(), "node".to_owned())];
+    for script in [
+        "node",
+        "env A=1 node --version",
+        "nohup node",
+        "timeout 5 node",
+        "echo x | xargs node",
+        "find . -maxdepth 0 -exec node {} ';'",
+        "find . -maxdepth 0 -exec node {} +",
+        "printf '#!/usr/bin/node\\n' > s; chmod +x s; ./s",
+        "printf '#!/opt/node/bin/node\\n' > s; chmod +x s; ./s",
+        "printf '#!/usr/bin/env node\\n' > s; chmod +x s; ./s",
+    ] {
+        assert_eq!(told(folder.path(), &["bash", "-c", script]), node, "{script}");
+    }
+    for program in [
+        "import subprocess; subprocess.run(['node', '--version'])",
+        "import subprocess; subprocess.Popen(('node',), stdout=subprocess.PIPE)",
+        "import asyncio; asyncio.run(asyncio.create_subprocess_exec('node'))",
+        "import subprocess
+try: subprocess.run(['node'])
+except FileNotFoundError: raise RuntimeError('install node')",
+        "import subprocess
+try: subprocess.run(['node'])
+except FileNotFoundError as err: raise SystemError('install node') from err",
+    ] {
+        assert_eq!(told(folder.path(), &["python3", "-c", program]), node, "{program}");
+    }
+}
+
+#[test]
+fn a_program_that_is_cared_for_or_no_command_is_not_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for argv in [
+        ["bash", "-c", "command -v node || type node || ./node; env ./node; xargs ./node < /dev/null"],
+        ["python3", "-c", "open('node')"],
+        ["python3", "-c", "import subprocess; subprocess.run(['./node'])"],
+        ["python3", "-c", "import subprocess; subprocess.run(['true'], cwd='node')"],
+        ["python3", "-c", "import shutil; print(shutil.which('node')); open('node')"],
+        [
+            "python3",
+            "-c",
+            "import subprocess
+try: subprocess.run(['node'])
+except FileNotFoundError: pass
+raise ValueError('of something else')",
+        ],
+    ] {
+        assert_eq!(told(folder.path(), &argv), [], "{argv:?}");
+    }
+}
+
+#[test]
+fn machine_code_is_told_when_it_is_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "printf '\\177ELF\\2\\1\\1\\0\\0' > tool; chmod +x tool; ./tool; echo $?";
+    let native = ("native-code".to_owned(), "./tool".to_owned());
+    assert_eq!(told(folder.path(), &["bash", "-c", script]), [native.clone()]);
+    let program = "import subprocess; subprocess.run(['./tool'])";
+    assert_eq!(told(folder.path(), &["python3", "-c", program]), [native]);
 }
 
 #[test]

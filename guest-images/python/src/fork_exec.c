@@ -195,6 +195,40 @@ static int find_directory(const char *cwd, char directory[SANDPIPER_PATH_MAX])
     return is_found;
 }
 
+/* The program that was looked for last and is nowhere, as it was named; empty where there is none. */
+static char absent_program[256];
+
+static void note_if_absent(char *const *executables)
+{
+    const char *name = NULL;
+    for (size_t index = 0; executables[index] != NULL; index++) {
+        if (access(executables[index], F_OK) == 0) {
+            return;
+        }
+        name = strrchr(executables[index], '/');
+    }
+    if (name != NULL && strlen(name + 1) < sizeof absent_program) {
+        strcpy(absent_program, name + 1);
+    }
+}
+
+void sandpiper_tell_absent_program(PyObject *exception)
+{
+    if (absent_program[0] == '\0' || !PyErr_GivenExceptionMatches(exception, PyExc_FileNotFoundError)) {
+        return;
+    }
+    PyObject *filename = PyObject_GetAttrString(exception, "filename");
+    PyObject *bytes = NULL;
+    /* A path is not that name: the program may have been about to make it. */
+    if (filename != NULL && PyUnicode_FSConverter(filename, &bytes)
+        && strcmp(PyBytes_AS_STRING(bytes), absent_program) == 0) {
+        sandpiper_tell_unsupported("command", absent_program);
+    }
+    PyErr_Clear();
+    Py_XDECREF(bytes);
+    Py_XDECREF(filename);
+}
+
 /* Tries one place after the other, and says of the failures what execvp says. */
 static int start(const struct request *request, const struct prepared *prepared)
 {
@@ -264,6 +298,9 @@ static int run(const struct request *request, const char *cwd, struct prepared *
         return -1;
     }
     if (pid < 0) {
+        int error = errno;
+        note_if_absent(prepared->executables);
+        errno = error;
         report(request->errpipe_write, STARTING);
         return sandpiper_stillborn();
     }

@@ -27,6 +27,8 @@ PyObject *sandpiper_refuse(PyObject *exception, int number, const char *feature,
                            const char *advice);
 /* The builtin module `_posixsubprocess` (fork_exec.c). */
 PyObject *PyInit__posixsubprocess(void);
+/* Tells the host of the program that is not there and that this exception is about, if it is (fork_exec.c). */
+void sandpiper_tell_absent_program(PyObject *exception);
 /* pbkdf2_hmac and scrypt (kdf.c). */
 extern PyMethodDef sandpiper_kdf_methods[];
 

@@ -197,10 +197,16 @@ static int finish(void)
     return status;
 }
 
-/* Tells the host of the package without which the program ended. */
-static void tell_absent_package(PyObject *last)
+/* Exceptions that one was raised in the place of, at most. */
+#define CHAIN_MAX 16
+
+/* Tells the host of a package that an exception says is not there. */
+static void tell_absent_package(PyObject *exception)
 {
-    PyObject *name = PyObject_GetAttrString(last, "name");
+    if (!PyErr_GivenExceptionMatches(exception, PyExc_ModuleNotFoundError)) {
+        return;
+    }
+    PyObject *name = PyObject_GetAttrString(exception, "name");
     const char *text = name != NULL && PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : NULL;
     if (text != NULL) {
         sandpiper_tell_unsupported("package", text);
@@ -209,12 +215,26 @@ static void tell_absent_package(PyObject *last)
     Py_XDECREF(name);
 }
 
+/* Tells the host of what the program ended without: of the exception that ended it, and of those that this one was
+ * raised for. */
+static void tell_what_was_absent(PyObject *last)
+{
+    PyObject *exception = Py_NewRef(last);
+    for (int depth = 0; exception != NULL && depth < CHAIN_MAX; depth++) {
+        tell_absent_package(exception);
+        sandpiper_tell_absent_program(exception);
+        PyObject *cause = PyException_GetCause(exception);
+        Py_SETREF(exception, cause != NULL ? cause : PyException_GetContext(exception));
+    }
+    Py_XDECREF(exception);
+}
+
 int __wrap_Py_FinalizeEx(void)
 {
     PyObject *last = PySys_GetObject("last_exc");
     sandpiper_has_memory_error = last != NULL && PyErr_GivenExceptionMatches(last, PyExc_MemoryError);
-    if (last != NULL && PyErr_GivenExceptionMatches(last, PyExc_ModuleNotFoundError)) {
-        tell_absent_package(last);
+    if (last != NULL && PyExceptionInstance_Check(last)) {
+        tell_what_was_absent(last);
     }
     return sandpiper_is_warm ? finish() : __real_Py_FinalizeEx();
 }

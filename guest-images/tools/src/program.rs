@@ -8,9 +8,17 @@ use sandpiper_guest::{ExitStatusExt as _, os};
 
 use crate::text::{reason, shown};
 
-/// A program that could be started by nobody: 127 when there is none, 126 when it cannot be run.
-pub fn failure_code(error: &io::Error) -> i32 {
-    if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
+/// The code for a program that did not start: 127 when there is none, of which the host is told, 126 when it cannot be
+/// run.
+pub fn failure_code(program: &[u8], error: &io::Error) -> i32 {
+    if error.kind() != io::ErrorKind::NotFound {
+        return 126;
+    }
+    // A path may be one that the program was to make itself.
+    if !program.contains(&b'/') {
+        sandpiper_guest::tell_absent(program);
+    }
+    127
 }
 
 /// A command of a name and arguments.
@@ -26,9 +34,9 @@ pub fn replace(tool: &str, mut command: Command) -> i32 {
     match command.status() {
         Ok(status) => end_as(status),
         Err(error) => {
-            let name = command.get_program().to_owned();
-            eprintln!("{tool}: {}: {}", shown_quoted(sandpiper_guest::bytes(&name)), reason(&error));
-            failure_code(&error)
+            let name = sandpiper_guest::bytes(command.get_program());
+            eprintln!("{tool}: {}: {}", shown_quoted(name), reason(&error));
+            failure_code(name, &error)
         }
     }
 }

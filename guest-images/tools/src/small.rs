@@ -301,8 +301,9 @@ pub fn timeout(tool: &str, arguments: Arguments<'_>) -> i32 {
         let mut child = match command(words).spawn() {
             Ok(child) => child,
             Err(error) => {
-                eprintln!("{tool}: failed to run command {}: {}", shown_quoted(words.first().map_or(b"", |word| word)), reason(&error));
-                return Ok(failure_code(&error));
+                let program = words.first().map_or(&b""[..], |word| word);
+                eprintln!("{tool}: failed to run command {}: {}", shown_quoted(program), reason(&error));
+                return Ok(failure_code(program, &error));
             }
         };
         let started = Instant::now();

@@ -30,10 +30,14 @@ impl Process {
             let bytes = memory::bytes(memory, address, length.min(MAX_TEXT_BYTES)).unwrap_or_default();
             String::from_utf8_lossy(bytes).into_owned()
         };
-        let (feature, detail) = (text(feature, feature_length), text(detail, detail_length));
-        self.world.deny(&feature, &detail, DenialReason::Unsupported);
+        self.tell_unsupported(&text(feature, feature_length), &text(detail, detail_length))
+    }
+
+    /// Records that the program asked for what the sandbox cannot do, and ends it where that is wanted.
+    pub(crate) fn tell_unsupported(&self, feature: &str, subject: &str) -> Result<(), Fault> {
+        self.world.deny(feature, subject, DenialReason::Unsupported);
         if self.stops_at_unsupported {
-            let (operation, subject) = (feature.into(), detail.into());
+            let (operation, subject) = (feature.into(), subject.into());
             return Err(Fault::Stop(Stop::Unsupported { operation, subject }));
         }
         Ok(())

@@ -46,6 +46,8 @@ pub(crate) enum Failure {
     Errno(Errno),
     /// A refusal that is to be recorded; without a subject, the call's own is taken.
     Denied { errno: Errno, reason: DenialReason, subject: Option<Box<str>> },
+    /// The sandbox does not offer it: told as a guest tells of that itself.
+    Unsupported { errno: Errno, feature: &'static str, subject: Box<str> },
     /// A quota that ends the guest.
     Quota(Quota),
     /// A signal that ends the guest.

@@ -232,6 +232,10 @@ impl Process {
                 self.world.deny(operation, &subject, reason);
                 Err(Fault::Errno(errno))
             }
+            Failure::Unsupported { errno, feature, subject } => {
+                self.tell_unsupported(feature, &subject)?;
+                Err(Fault::Errno(errno))
+            }
             Failure::Quota(quota) => {
                 let reason = match quota {
                     Quota::Output => DenialReason::OutputLimit,

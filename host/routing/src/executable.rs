@@ -1,5 +1,7 @@
 //! Files that are started by their path: machine code, scripts, or neither.
 
+use sandpiper_core::is_machine_code;
+
 /// What the first bytes of a file make of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Executable {
@@ -13,18 +15,7 @@ pub enum Executable {
 
 /// Tells by a file's first bytes what starting it does.
 pub fn classify(content: &[u8]) -> Executable {
-    const MAGIC: &[&[u8]] = &[
-        b"\x7fELF",
-        b"MZ",
-        b"\0asm",
-        b"\xfe\xed\xfa\xce",
-        b"\xfe\xed\xfa\xcf",
-        b"\xce\xfa\xed\xfe",
-        b"\xcf\xfa\xed\xfe",
-        b"\xca\xfe\xba\xbe",
-        b"!<arch>",
-    ];
-    if MAGIC.iter().any(|magic| content.starts_with(magic)) {
+    if is_machine_code(content) {
         return Executable::MachineCode;
     }
     let Some(rest) = content.strip_prefix(b"#!") else { return Executable::Text };

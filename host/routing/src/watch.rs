@@ -48,7 +48,8 @@ fn of_denial(denial: &Denial) -> Option<What> {
         "module" => What::PythonModule { name: module(), why: ModuleLack::NotInImage },
         "package" => What::PythonModule { name: module(), why: ModuleLack::NotInstalled },
         "native-extension" => What::PythonModule { name: module(), why: ModuleLack::NativeCode },
-        "command" | "program" => programs::absent(subject),
+        "command" => programs::absent(subject),
+        "native-code" => What::NativeCode { path: subject.to_owned() },
         _ => return None,
     })
 }

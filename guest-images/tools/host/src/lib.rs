@@ -125,6 +125,11 @@ pub fn act(signal: u8, action: Action) -> io::Result<()> {
     system::act(signal, action)
 }
 
+/// Tells the host of a command that the sandbox has not.
+pub fn tell_absent(command: &[u8]) {
+    system::tell_absent(command);
+}
+
 /// Has the host carry out this process's arguments as a command line of git, with this standard input.
 ///
 /// # Errors

@@ -48,6 +48,12 @@ unsafe extern "C" {
     safe fn host_parent() -> u32;
 }
 
+#[link(wasm_import_module = "sandpiper:host/diagnostics@0.1.0")]
+unsafe extern "C" {
+    #[link_name = "unsupported"]
+    fn host_unsupported(feature: *const u8, feature_length: usize, detail: *const u8, detail_length: usize);
+}
+
 #[link(wasm_import_module = "sandpiper:host/git@0.1.0")]
 unsafe extern "C" {
     #[link_name = "start"]
@@ -198,6 +204,12 @@ pub fn git_next() -> io::Result<GitEvent> {
         // The exit code is the first byte of where the list's address would be.
         _ => GitEvent::Ended((event.list.address.addr() & 0xff) as u8),
     })
+}
+
+pub fn tell_absent(command: &[u8]) {
+    let feature = b"command";
+    // SAFETY: the host reads both texts and keeps neither.
+    unsafe { host_unsupported(feature.as_ptr(), feature.len(), command.as_ptr(), command.len()) };
 }
 
 pub fn parent() -> u32 {

@@ -179,7 +179,9 @@ impl Search {
         match command.status() {
             Ok(status) => status.success(),
             Err(error) => {
-                eprintln!("find: \u{2018}{}\u{2019}: {}", shown(words.first().map_or(b"", |word| word)), reason(&error));
+                let program = words.first().map_or(&b""[..], |word| word);
+                eprintln!("find: \u{2018}{}\u{2019}: {}", shown(program), reason(&error));
+                crate::program::failure_code(program, &error);
                 false
             }
         }

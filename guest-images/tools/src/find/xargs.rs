@@ -199,7 +199,7 @@ impl Runner {
             Ok(child) => self.children.push((child, name)),
             Err(error) => {
                 eprintln!("xargs: {}: {}", shown(&name), reason(&error));
-                let code = failure_code(&error);
+                let code = failure_code(&name, &error);
                 while !self.children.is_empty() {
                     let _ = self.take();
                 }

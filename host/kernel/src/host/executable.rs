@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
+use sandpiper_core::is_machine_code;
+
 use crate::abi::FileKind;
-use crate::fault::Attempt;
+use crate::fault::{Attempt, Failure};
 use crate::file_system::{Directory, OpenMode};
 use crate::namespace::{Links, Name, Target, resolve};
 use crate::view::View;
@@ -29,6 +31,7 @@ impl Process {
     /// What a path runs, as seen from a directory.
     ///
     /// # Errors
+    /// [`Failure::Unsupported`] for machine code and for a script whose interpreter the sandbox has not. Else
     /// `NOENT`, `ACCES` for what may not be executed, `NOEXEC` for what is no program, `LOOP` for too many
     /// scripts, those of a path, the host's.
     pub(super) fn executable(&self, directory: &str, path: &str) -> Attempt<Executable> {
@@ -37,11 +40,18 @@ impl Process {
         for _ in 0..=MAX_SCRIPTS {
             let view = self.view();
             let root = view.world.namespace().root();
-            let Target::Name(name) = resolve(&view, &root, &absolute(directory, &path), Links::Follow)?
-            else {
+            let absent = |failure| match failure {
+                Failure::Errno(Errno::NOENT) if !interpreter.is_empty() => {
+                    let program = path.rsplit('/').next().unwrap_or_default();
+                    Failure::Unsupported { errno: Errno::NOENT, feature: "command", subject: program.into() }
+                }
+                failure => failure,
+            };
+            let found = resolve(&view, &root, &absolute(directory, &path), Links::Follow);
+            let Target::Name(name) = found.map_err(absent)? else {
                 return Err(Errno::ACCES.into());
             };
-            let entry = name.existing()?;
+            let entry = name.existing().map_err(absent)?;
             if !entry.is(FileKind::RegularFile) || entry.stat.mode & 0o111 == 0 {
                 return Err(Errno::ACCES.into());
             }
@@ -50,6 +60,10 @@ impl Process {
                 return Ok(Executable { command: command.into(), interpreter });
             }
             let line = first_line(&view, &name)?;
+            if is_machine_code(&line) {
+                let subject = path.into_boxed_str();
+                return Err(Failure::Unsupported { errno: Errno::NOEXEC, feature: "native-code", subject });
+            }
             let line = line.strip_prefix(b"#!").ok_or(Errno::NOEXEC)?.trim_ascii();
             let (program, argument) = match line.iter().position(|byte| matches!(byte, b' ' | b'\t')) {
                 Some(end) => {

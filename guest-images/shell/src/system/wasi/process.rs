@@ -1,9 +1,10 @@
 //! Processes and their signals, by `sandpiper:host/process`.
 
+use super::diagnostics::tell_absent;
 use super::imports::{self, Answer, Slice};
 use super::{close, directory, exit, id, long, may, open, read, short};
 use crate::syntax::ast::Bytes;
-use crate::system::{Access, Action, Ended, Errno, Mapping, Open, Program, Result};
+use crate::system::{Access, Action, Ended, Errno, Mapping, Open, Program, Result, errno};
 
 /// What a forked process runs: the host calls `sandpiper-forked` with its address in a copy of this memory.
 type Child<'a> = &'a mut dyn FnMut() -> u8;
@@ -38,7 +39,11 @@ pub fn spawn(program: &Program) -> Result<u32> {
         arguments.push(program.path.to_vec());
         arguments.extend_from_slice(program.arguments.get(1..).unwrap_or_default());
         let path = arguments[0].clone();
-        return spawn_absolute(&Program { path: &path, arguments: &arguments, ..*program });
+        let started = spawn_absolute(&Program { path: &path, arguments: &arguments, ..*program });
+        if started == Err(errno::NOENT) {
+            tell_absent(path.rsplit(|&byte| byte == b'/').next().unwrap_or_default());
+        }
+        return started;
     }
     spawn_absolute(program)
 }
