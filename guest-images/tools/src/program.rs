@@ -8,17 +8,18 @@ use sandpiper_guest::{ExitStatusExt as _, os};
 
 use crate::text::{reason, shown};
 
+/// Tells the host of a command that did not start because there is none. A path may be one that was to be made first.
+pub fn tell_if_absent(program: &[u8], error: &io::Error) {
+    if error.kind() == io::ErrorKind::NotFound && !program.contains(&b'/') {
+        sandpiper_guest::tell_absent(program);
+    }
+}
+
 /// The code for a program that did not start: 127 when there is none, of which the host is told, 126 when it cannot be
 /// run.
 pub fn failure_code(program: &[u8], error: &io::Error) -> i32 {
-    if error.kind() != io::ErrorKind::NotFound {
-        return 126;
-    }
-    // A path may be one that the program was to make itself.
-    if !program.contains(&b'/') {
-        sandpiper_guest::tell_absent(program);
-    }
-    127
+    tell_if_absent(program, error);
+    if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
 }
 
 /// A command of a name and arguments.

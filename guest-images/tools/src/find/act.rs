@@ -181,7 +181,7 @@ impl Search {
             Err(error) => {
                 let program = words.first().map_or(&b""[..], |word| word);
                 eprintln!("find: \u{2018}{}\u{2019}: {}", shown(program), reason(&error));
-                crate::program::failure_code(program, &error);
+                crate::program::tell_if_absent(program, &error);
                 false
             }
         }
