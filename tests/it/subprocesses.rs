@@ -494,10 +494,10 @@ raise ValueError('of something else')",
 fn machine_code_is_told_when_it_is_started() {
     let folder = tempfile::tempdir().unwrap();
     let script = "printf '\\177ELF\\2\\1\\1\\0\\0' > tool; chmod +x tool; ./tool; echo $?";
-    let native = ("native-code".to_owned(), "./tool".to_owned());
-    assert_eq!(told(folder.path(), &["bash", "-c", script]), [native.clone()]);
+    let native = [("native-code".to_owned(), "./tool".to_owned())];
+    assert_eq!(told(folder.path(), &["bash", "-c", script]), native);
     let program = "import subprocess; subprocess.run(['./tool'])";
-    assert_eq!(told(folder.path(), &["python3", "-c", program]), [native]);
+    assert_eq!(told(folder.path(), &["python3", "-c", program]), native);
 }
 
 #[test]
