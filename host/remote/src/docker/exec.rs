@@ -161,7 +161,7 @@ async fn begin(
     stdin: bool,
 ) -> Result<Begun, Error> {
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    let script = Script { user: &container.user, text: START, arguments: &arguments, env, stdin };
+    let script = Script { user: &container.user, text: START.into(), arguments: &arguments, env, stdin };
     let mut attached = container.attach(ACTION, script).await?;
     let mut line = BytesMut::new();
     let (mut early, mut early_bytes) = (VecDeque::new(), 0);

@@ -1,5 +1,6 @@
 //! Processes in a container: attached to their streams, told how they ended, and short scripts.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ use super::shape::SHELL;
 const NOTICE: Duration = Duration::from_secs(5);
 /// Most of a script's own words that are kept.
 const MAX_WORDS_BYTES: usize = 8 << 10;
+/// What a script's output ends with where it is wanted: a stream that the daemon ends too early is not told apart
+/// from one that is whole.
+const LAST: &[u8] = b"\x1eend";
 /// What is read from the daemon at a time.
 const READ_BYTES: usize = 64 << 10;
 
@@ -36,7 +40,7 @@ pub(super) struct Attached {
 #[derive(Debug)]
 pub(super) struct Script<'a> {
     pub(super) user: &'a str,
-    pub(super) text: &'static str,
+    pub(super) text: Cow<'static, str>,
     pub(super) arguments: &'a [&'a str],
     pub(super) env: Vec<String>,
     pub(super) stdin: bool,
@@ -45,7 +49,14 @@ pub(super) struct Script<'a> {
 impl<'a> Script<'a> {
     pub(super) fn new(user: &'a str, text: &'static str, arguments: &'a [&'a str]) -> Self {
         // The words of commands are understood in one language.
-        Self { user, text, arguments, env: vec!["LC_ALL=C".to_owned()], stdin: false }
+        Self { user, text: text.into(), arguments, env: vec!["LC_ALL=C".to_owned()], stdin: false }
+    }
+
+    /// The same script, with [`LAST`] behind its output.
+    fn marking_its_end(self) -> Self {
+        let Self { text, .. } = &self;
+        let text = format!("(\n{text}\n)\nsandpiper_code=$?\nprintf '\\036end'\nexit $sandpiper_code");
+        Self { text: text.into(), ..self }
     }
 }
 
@@ -62,7 +73,7 @@ pub(super) struct Ended {
 impl Container {
     /// Starts a script.
     pub(super) async fn attach(&self, action: &'static str, script: Script<'_>) -> Result<Attached, Error> {
-        let own = SHELL.into_iter().chain([script.text, "sandpiper"]);
+        let own = SHELL.into_iter().chain([script.text.as_ref(), "sandpiper"]);
         let config = ExecConfig {
             attach_stdin: Some(script.stdin),
             attach_stdout: Some(true),
@@ -128,6 +139,8 @@ impl Container {
         limit: usize,
     ) -> Result<Ended, Error> {
         let script = Script { stdin: stdin.is_some(), ..script };
+        let is_wanted = limit > 0;
+        let script = if is_wanted { script.marking_its_end() } else { script };
         let Attached { id, output, input } = self.attach(action, script).await?;
         let feed = async {
             let mut input = input;
@@ -142,10 +155,10 @@ impl Container {
             drop(input);
         };
         let mut ended = Ended { code: 0, stdout: Vec::new(), cut: false, stderr: String::new() };
-        tokio::select! {
+        let is_whole = tokio::select! {
             taken = self.take(action, output, limit, &mut ended) => taken?,
-            () = feed => {}
-        }
+            () = feed => false,
+        };
         ended.code = self.exit_code(action, &id).await?;
         // No script ends so by itself, but what is started in a container that ends does.
         if matches!(ended.code, 126 | 137) {
@@ -153,20 +166,29 @@ impl Container {
             let err = Error::Backend { backend: BACKEND.to_owned(), action, message };
             return Err(self.gone_or(action, err).await);
         }
+        if is_wanted && !is_whole {
+            let source = "the output of a script has ended before its end".into();
+            return Err(Error::Unreachable { backend: BACKEND.to_owned(), action, source });
+        }
         Ok(ended)
     }
 
+    /// Takes what comes, up to a limit; whether [`LAST`] came at the end, which is no part of what is taken.
     async fn take(
         &self,
         action: &'static str,
         mut output: Output,
         limit: usize,
         ended: &mut Ended,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let mut words = Vec::new();
+        let mut last = Vec::new();
         while let Some(piece) = self.piece(action, &mut output).await? {
             match piece {
                 LogOutput::StdOut { message } => {
+                    // The last bytes are held back: they may be those that mark the end.
+                    last.extend_from_slice(&message);
+                    let message: Vec<u8> = last.drain(..last.len().saturating_sub(LAST.len())).collect();
                     let room = limit.saturating_sub(ended.stdout.len());
                     ended.cut |= message.len() > room;
                     ended.stdout.extend_from_slice(message.get(..room).unwrap_or(&message));
@@ -179,7 +201,7 @@ impl Container {
             }
         }
         ended.stderr.push_str(String::from_utf8_lossy(&words).trim());
-        Ok(())
+        Ok(last == LAST)
     }
 
     async fn piece(&self, action: &'static str, output: &mut Output) -> Result<Option<LogOutput>, Error> {

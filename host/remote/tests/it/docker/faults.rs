@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use sandpiper_core::{Backend, Error, Exit, Image, Limits, Refusal, Sandbox, Spec, admit};
+use sandpiper_core::{
+    Backend, Error, Exit, FileErrorKind, Image, Limits, Quota, Refusal, Sandbox, Spec, admit,
+};
 use sandpiper_remote::docker::{Docker, DockerConfig};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -49,7 +51,7 @@ async fn well(request: Request, mut reply: Reply) -> Answered {
             return Ok(None);
         }
         ("POST", ["exec", _, "start"]) => {
-            reply.raw(UPGRADED).await?;
+            reply.raw([UPGRADED.as_bytes(), &frame(1, b"\x1eend")].concat()).await?;
             return Ok(None);
         }
         ("GET", ["exec", id, "json"]) => {
@@ -230,14 +232,17 @@ async fn what_a_daemon_refuses_is_told_in_its_words() {
         (400, "the backend docker cannot make a sandbox: Minimum memory limit allowed is 6MB"),
         (403, "the backend docker refuses the credentials: Minimum memory limit allowed is 6MB"),
         (429, "the backend docker is asked too often to make a sandbox: Minimum memory limit allowed is 6MB"),
+        (401, "the backend docker refuses the credentials: Minimum memory limit allowed is 6MB"),
+        (409, "the backend docker cannot make a sandbox: Minimum memory limit allowed is 6MB"),
         (500, "the backend docker cannot make a sandbox: Minimum memory limit allowed is 6MB"),
+        (502, "the backend docker cannot make a sandbox: Minimum memory limit allowed is 6MB"),
     ] {
         let answer = move |reply| says(reply, status, "Minimum memory limit allowed is 6MB");
         let (server, docker) = but(CREATE, answer).await;
         assert_eq!(refused(&docker).await.to_string(), expected);
         // What fails halfway may have left something; what is refused has not.
         let looked = server.lines().iter().filter(|line| *line == "GET /containers/json").count();
-        assert_eq!(looked, usize::from(status == 500));
+        assert_eq!(looked, usize::from(status >= 500));
     }
     let (_server, docker) = but(CREATE, |reply| says(reply, 404, "No such image: debian:12")).await;
     let err = refused(&docker).await;
@@ -385,6 +390,79 @@ async fn a_start_that_says_nothing_is_a_breach_of_protocol() {
             "{err:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn output_that_comes_slowly_comes() {
+    let (_server, docker) = but(STREAMS, |mut reply| async move {
+        reply.raw([UPGRADED.as_bytes(), &frame(1, b"12 found\n")].concat()).await?;
+        // Twice as long as the daemon has for an answer.
+        for byte in [frame(1, b"drop by drop"), frame(2, b"e")].concat() {
+            reply.raw([byte]).await?;
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        Ok(None)
+    })
+    .await;
+    let outcome = command(&docker).await.unwrap();
+    assert_eq!(outcome.exit, Exit::Code { code: 3 });
+    assert_eq!((outcome.stdout.bytes, outcome.stderr.bytes), (b"drop by drop".to_vec(), b"e".to_vec()));
+}
+
+#[tokio::test]
+async fn a_command_that_is_silent_ends_with_the_wall_limit() {
+    let (_server, docker) = but(STREAMS, |mut reply| async move {
+        reply.raw([UPGRADED.as_bytes(), &frame(1, b"12 found\n")].concat()).await?;
+        // Its input has ended by now, and so a client that is gone is not told from one that listens.
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        Ok(None)
+    })
+    .await;
+    let limits = Limits { wall: Duration::from_millis(700), ..Limits::default() };
+    let sandbox = sandbox(&docker, Spec { limits, ..Spec::default() }).await;
+    assert_eq!(run(&*sandbox, sh("x")).await.unwrap().exit, Exit::Timeout);
+    sandbox.detach().unwrap();
+}
+
+#[tokio::test]
+async fn three_hundred_megabytes_of_output_are_cut_at_the_limit() {
+    let (_server, docker) = but(STREAMS, |mut reply| async move {
+        reply.raw([UPGRADED.as_bytes(), &frame(1, b"12 found\n")].concat()).await?;
+        let piece = frame(1, &vec![b'x'; 48 << 10]);
+        for _ in 0..(300 << 20) / (48 << 10) {
+            // The client has gone long before the end.
+            reply.raw(&piece).await?;
+        }
+        panic!("all of it was taken");
+    })
+    .await;
+    let limits = Limits { output_bytes: 1 << 20, ..Limits::default() };
+    let sandbox = sandbox(&docker, Spec { limits, ..Spec::default() }).await;
+    let outcome = run(&*sandbox, sh("x")).await.unwrap();
+    assert_eq!(outcome.exit, Exit::Quota { quota: Quota::Output });
+    assert_eq!(outcome.stdout.bytes.len(), 1 << 20);
+    sandbox.detach().unwrap();
+}
+
+#[tokio::test]
+async fn content_that_is_cut_off_is_none() {
+    // The sandbox is made ready by a script whose answer is whole.
+    let count: Arc<AtomicUsize> = Arc::default();
+    let (_server, docker) = but("POST /exec/script/start", move |mut reply| {
+        let first = count.fetch_add(1, Ordering::SeqCst) == 0;
+        async move {
+            let said: &[u8] = if first { b"\x1eend" } else { b"the first part\x1een" };
+            reply.raw([UPGRADED.as_bytes(), &frame(1, said)].concat()).await?;
+            Ok(None)
+        }
+    })
+    .await;
+    let sandbox = sandbox(&docker, Spec::default()).await;
+    let err = sandbox.download("/workspace", 1 << 20).await.unwrap_err();
+    assert!(matches!(&err, Error::Unreachable { action: "pack an archive", .. }), "{err:?}");
+    let err = sandbox.files().read("/etc/passwd", 1 << 20).await.unwrap_err();
+    assert!(matches!(&err.kind, FileErrorKind::Unreachable(_)), "{err:?}");
+    sandbox.detach().unwrap();
 }
 
 #[tokio::test]

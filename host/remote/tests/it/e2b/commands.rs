@@ -94,6 +94,17 @@ async fn input_that_may_have_arrived_is_not_sent_twice() {
 }
 
 #[tokio::test]
+async fn output_that_comes_slowly_comes() {
+    let fake = Fake::start().await;
+    fake.script([Step::Drip("drop by drop"), Step::Exit(0)]);
+    let begun = std::time::Instant::now();
+    let outcome = run(&fake.backend(), Spec::default(), Exec::new(["slow"])).await.unwrap();
+    assert_eq!((outcome.exit, outcome.stdout.bytes), (code(0), b"drop by drop".to_vec()));
+    // Longer than the sandbox has for the beginning of an answer.
+    assert!(begun.elapsed() > fake.config().times.first_byte);
+}
+
+#[tokio::test]
 async fn output_beyond_its_limit_ends_a_command_in_bounded_memory() {
     let fake = Fake::start().await;
     let limits = Limits { output_bytes: 1 << 20, wall: Duration::from_mins(1), ..Limits::default() };

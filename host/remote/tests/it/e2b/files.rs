@@ -1,7 +1,7 @@
 //! Files.
 
 use bytes::Bytes;
-use sandpiper_core::{Edit, FileErrorKind, FindQuery, SearchQuery};
+use sandpiper_core::{Edit, Error, FileErrorKind, FindQuery, SearchQuery};
 use serde_json::json;
 
 use super::sandbox;
@@ -51,6 +51,20 @@ async fn a_write_that_fails_leaves_the_old_content_and_nothing_beside_it() {
     assert_eq!(err.kind, FileErrorKind::Quota);
     assert_eq!(fake.file("/w/old").as_deref(), Some(&b"before"[..]));
     assert_eq!(fake.paths(), ["/w/old"]);
+}
+
+#[tokio::test]
+async fn content_that_comes_cut_is_none() {
+    let fake = Fake::start().await;
+    let held = sandbox(&fake).await;
+    fake.put("/w/f", b"whole", 0o644);
+    fake.fail("GET /files", Fault::Cut("who"));
+    let err = held.files().read("/w/f", 1 << 20).await.unwrap_err();
+    assert!(matches!(err.kind, FileErrorKind::Unreachable(_)), "{err}");
+    assert_eq!(held.files().read("/w/f", 1 << 20).await.unwrap(), "whole");
+    fake.fail("GET /files", Fault::Cut("an archive's beginning"));
+    let err = held.download("/w", 1 << 20).await.unwrap_err();
+    assert!(matches!(&err, Error::File(err) if matches!(err.kind, FileErrorKind::Unreachable(_))), "{err:?}");
 }
 
 #[tokio::test]

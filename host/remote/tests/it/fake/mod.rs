@@ -30,6 +30,8 @@ pub enum Fault {
     Say(u16, Value),
     /// Nothing is said until the client has gone.
     Hold,
+    /// It is well, and the body ends before its length is reached.
+    Cut(&'static str),
 }
 
 /// What a program does.
@@ -37,6 +39,8 @@ pub enum Fault {
 pub enum Step {
     Stdout(Vec<u8>),
     Stderr(Vec<u8>),
+    /// On stdout, in a frame that comes byte by byte, 20 ms after one another.
+    Drip(&'static str),
     /// So many bytes on stdout.
     Flood(usize),
     /// Until it gets a signal that ends it.
@@ -218,6 +222,10 @@ async fn answer(state: Arc<Mutex<State>>, request: Request, mut reply: Reply) ->
         }
         Some(Fault::Hold) => {
             reply.client_gone().await;
+            return Ok(None);
+        }
+        Some(Fault::Cut(body)) => {
+            reply.raw(format!("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{body}")).await?;
             return Ok(None);
         }
         Some(Fault::LoseAnswer) => {

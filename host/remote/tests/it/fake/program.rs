@@ -65,6 +65,13 @@ pub(super) async fn stream(state: &Mutex<State>, request: &Request, mut reply: R
                 reply.chunk(&event(&json!({"data": {"stderr": STANDARD.encode(bytes)}}))).await?;
                 continue;
             }
+            Step::Drip(text) => {
+                for byte in event(&json!({"data": {"stdout": STANDARD.encode(text)}})) {
+                    reply.chunk(&[byte]).await?;
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                continue;
+            }
             Step::Flood(bytes) => {
                 let piece = event(&json!({"data": {"stdout": STANDARD.encode(vec![b'x'; 32_768])}}));
                 let mut left = bytes;
