@@ -36,6 +36,35 @@ fn a_script_has_its_name_arguments_and_neighbours() {
 }
 
 #[test]
+fn what_is_written_or_read_at_once_is_all_of_it() {
+    let outcome = python3(&["-u", "-c", "print('x' * 5_000_000)"]);
+    assert_exit(&outcome, &Exit::Code { code: 0 });
+    assert_eq!(outcome.stdout.bytes.len(), 5_000_001);
+    let (_folder, spec) = workspace();
+    let outcome = python(
+        spec,
+        r#"
+import os, subprocess, sys
+data = os.urandom(1 << 16) * 50 + b'end'
+fd = os.open('f', os.O_RDWR | os.O_CREAT)
+assert os.write(fd, data) == len(data)
+assert os.pread(fd, len(data) + 9, 0) == data
+os.lseek(fd, 0, 0)
+assert os.read(fd, len(data) + 9) == data
+assert os.pwrite(fd, data, 5) == len(data)
+assert os.pread(fd, len(data), 5) == data
+with open('/tmp/f', 'wb', buffering=0) as file:
+    assert file.write(data) == len(data)
+code = 'import os, sys; sys.exit(os.write(1, open("/tmp/f", "rb").read()) != ' + str(len(data)) + ')'
+child = subprocess.run([sys.executable, '-c', code], stdout=subprocess.PIPE)
+assert (child.returncode, child.stdout == data) == (0, True)
+print('whole')
+"#,
+    );
+    assert_prints(&outcome, "whole\n");
+}
+
+#[test]
 fn exit_codes_are_pythons() {
     let code = |program: &str| python(Spec::default(), program).exit;
     assert_eq!(code("import sys; sys.exit(3)"), Exit::Code { code: 3 });

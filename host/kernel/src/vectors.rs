@@ -1,5 +1,6 @@
 //! Scatter and gather lists: parsed once, checked whole, and bounded.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use sandpiper_core::DenialReason;
@@ -10,9 +11,11 @@ use crate::{Errno, memory};
 /// Most vectors of a call, as Linux's `IOV_MAX`.
 pub(crate) const MAX_VECTORS: u32 = 1024;
 
-/// Most bytes moved by a call; more is a partial read or write, which every caller of `read` and
-/// `write` has to expect. It bounds how long a call holds the host's thread.
-pub(crate) const MAX_TRANSFER_BYTES: usize = 1 << 20;
+/// Most bytes moved by a call, as Linux's `MAX_RW_COUNT`; more is a partial read or write.
+pub(crate) const MAX_TRANSFER_BYTES: usize = 0x7fff_f000;
+
+/// Most bytes moved at once. It bounds how long a call holds the host's thread.
+pub(crate) const PIECE_BYTES: usize = 1 << 20;
 
 /// Lists this short, which is nearly all, need no allocation.
 const INLINE: usize = 4;
@@ -20,6 +23,7 @@ const INLINE: usize = 4;
 const VECTOR_BYTES: u32 = 8;
 
 /// The memory ranges of a scatter or gather list, together at most [`MAX_TRANSFER_BYTES`].
+#[derive(Clone)]
 pub(crate) struct Vectors {
     inline: [Range<usize>; INLINE],
     spilled: Vec<Range<usize>>,
@@ -50,6 +54,27 @@ impl Vectors {
             }
         }
         Ok(vectors)
+    }
+
+    /// At most [`PIECE_BYTES`] of the ranges, after so many bytes of them.
+    pub(crate) fn piece(&self, from: usize) -> Cow<'_, Self> {
+        if from == 0 && self.total <= PIECE_BYTES {
+            return Cow::Borrowed(self);
+        }
+        let mut piece = Self { inline: Default::default(), spilled: Vec::new(), used: 0, total: 0 };
+        let mut skip = from;
+        for range in self.ranges() {
+            let start = range.start + skip.min(range.len());
+            skip -= start - range.start;
+            let end = range.end.min(start + (PIECE_BYTES - piece.total));
+            if start < end {
+                piece.push(start..end);
+            }
+            if piece.total == PIECE_BYTES {
+                break;
+            }
+        }
+        Cow::Owned(piece)
     }
 
     /// Bytes in all ranges together.
@@ -102,6 +127,28 @@ mod tests {
     }
 
     #[test]
+    fn pieces_are_all_of_a_list_in_its_order() {
+        let large = u32::try_from(PIECE_BYTES).unwrap();
+        let memory = memory_with(&[(100, 7), (0, large), (50, 0), (200, 2 * large + 5), (3, 1)], 3 << 20);
+        let vectors = Vectors::parse(&memory, 0, 5).unwrap();
+        let mut from = 0;
+        let mut joined: Vec<Range<usize>> = Vec::new();
+        while from < vectors.total() {
+            let piece = vectors.piece(from);
+            assert_eq!(piece.total(), PIECE_BYTES.min(vectors.total() - from));
+            for range in piece.ranges() {
+                match joined.last_mut() {
+                    Some(last) if last.end == range.start => last.end = range.end,
+                    _ => joined.push(range),
+                }
+            }
+            from += piece.total();
+        }
+        assert_eq!(joined, vectors.ranges().collect::<Vec<_>>());
+        assert_eq!(vectors.piece(from).total(), 0);
+    }
+
+    #[test]
     fn a_list_is_refused_whole() {
         let memory = memory_with(&[(100, 1), (199, 2)], 200);
         assert_eq!(Vectors::parse(&memory, 0, 2).err(), Some(Failure::Errno(Errno::FAULT)));
@@ -112,7 +159,7 @@ mod tests {
     fn the_limits_on_count_and_total_are_exact() {
         let memory = memory_with(&[(0, 1 << 20), (8, 1)], 2 << 20);
         assert_eq!(Vectors::parse(&memory, 0, 1).unwrap().total(), 1 << 20);
-        assert_eq!(Vectors::parse(&memory, 0, 2).unwrap().total(), 1 << 20);
+        assert_eq!(Vectors::parse(&memory, 0, 2).unwrap().total(), (1 << 20) + 1);
         assert!(Vectors::parse(&memory, 1 << 20, MAX_VECTORS).is_ok());
         let denied = Failure::denied(Errno::INVAL, DenialReason::SizeLimit);
         assert_eq!(Vectors::parse(&memory, 1 << 20, MAX_VECTORS + 1).err(), Some(denied));

@@ -15,7 +15,7 @@ use crate::abi::{
 use crate::description::{Description, Object};
 use crate::fault::{Attempt, Failure};
 use crate::input::Readiness;
-use crate::vectors::MAX_TRANSFER_BYTES;
+use crate::vectors::PIECE_BYTES;
 use crate::{Errno, Fault, Process, memory};
 
 /// Most subscriptions of a call: each descriptor for both directions and a clock is far below.
@@ -217,7 +217,7 @@ impl Process {
 /// The bytes that can be moved without waiting and whether the other end is gone; `None` when a read
 /// or write would wait.
 async fn ready_now(description: &Description, kind: EventKind) -> Option<(Result<u64, Errno>, bool)> {
-    let most = u64::try_from(MAX_TRANSFER_BYTES).unwrap_or(u64::MAX);
+    let most = u64::try_from(PIECE_BYTES).unwrap_or(u64::MAX);
     match (description.object(), kind) {
         (Object::Input(input), EventKind::Read) => match input.ready_now().await? {
             Readiness::Bytes(bytes) => Some((Ok(bytes), false)),

@@ -61,7 +61,25 @@ impl Process {
         memory::check(memory, call.result, 4)?;
         let vectors = Vectors::parse(memory, call.vectors, call.count)?;
         let count = match description.object() {
-            Object::File(file) => self.read_file(&description, file, memory, &vectors, call.offset)?,
+            Object::File(file) => {
+                let mut count = 0;
+                loop {
+                    let piece = vectors.piece(count);
+                    let offset =
+                        call.offset.map(|offset| offset.saturating_add(u64::try_from(count).unwrap_or(0)));
+                    match self.read_file(&description, file, memory, &piece, offset) {
+                        Ok(read) => {
+                            count += read;
+                            if read < piece.total() || count == vectors.total() {
+                                break count;
+                            }
+                        }
+                        Err(_) if count > 0 => break count,
+                        Err(failure) => return Err(failure),
+                    }
+                    tokio::task::yield_now().await;
+                }
+            }
             Object::Input(input) => {
                 let now = description.flags().has(FdFlags::NONBLOCK);
                 self.read_input(input, memory, &vectors, now).await?

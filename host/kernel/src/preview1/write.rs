@@ -65,20 +65,46 @@ impl Process {
         };
         memory::check(memory, call.result, 4)?;
         let vectors = Vectors::parse(memory, call.vectors, call.count)?;
-        let count = match description.object() {
-            Object::File(file) => self.write_file(&description, file, memory, &vectors, call.offset)?,
-            Object::Output(output) => {
-                let now = description.flags().has(FdFlags::NONBLOCK);
-                self.write_output(output, memory, &vectors, now).await?
+        // Whole, however much it is: few programs ask how much of a blocking write was done, for POSIX does all of it.
+        let mut count = 0;
+        loop {
+            let piece = vectors.piece(count);
+            let offset = call.offset.map(|offset| offset.saturating_add(u64::try_from(count).unwrap_or(0)));
+            match self.write_piece(&description, memory, &piece, offset).await {
+                Ok(written) => {
+                    count += written;
+                    if written < piece.total() || count == vectors.total() {
+                        break;
+                    }
+                }
+                Err(Failure::Quota(quota)) => return Err(Failure::Quota(quota)),
+                Err(Failure::Signal(signal)) => return Err(Failure::Signal(signal)),
+                // It comes again with the next write.
+                Err(_) if count > 0 => break,
+                Err(failure) => return Err(failure),
             }
-            Object::PipeWriter(pipe) => {
-                let now = description.flags().has(FdFlags::NONBLOCK);
-                let written = self.write_pipe(pipe, memory, &vectors, now).await;
-                self.unless_broken(written)?
-            }
-            Object::Directory(_) | Object::Input(_) | Object::PipeReader(_) => return Err(Errno::BADF.into()),
-        };
+            tokio::task::yield_now().await;
+        }
         Ok(memory::store_u32(memory, call.result, memory::count(count)?)?)
+    }
+
+    async fn write_piece(
+        &mut self,
+        description: &Description,
+        memory: &[u8],
+        piece: &Vectors,
+        offset: Option<u64>,
+    ) -> Attempt<usize> {
+        let now = description.flags().has(FdFlags::NONBLOCK);
+        match description.object() {
+            Object::File(file) => self.write_file(description, file, memory, piece, offset),
+            Object::Output(output) => self.write_output(output, memory, piece, now).await,
+            Object::PipeWriter(pipe) => {
+                let written = self.write_pipe(pipe, memory, piece, now).await;
+                self.unless_broken(written)
+            }
+            Object::Directory(_) | Object::Input(_) | Object::PipeReader(_) => Err(Errno::BADF.into()),
+        }
     }
 
     /// Writes a file straight from the guest's memory.

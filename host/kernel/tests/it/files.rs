@@ -186,19 +186,29 @@ fn several_vectors_are_filled_and_drained_in_order() {
 }
 
 #[test]
-fn one_call_moves_a_mebibyte_and_the_next_goes_on() {
+fn one_call_moves_all_however_much_it_is() {
     let (_host, mut guest) = workspace();
+    let bytes: Vec<u8> = (0..3_500_000_u32).map(|index| index.to_le_bytes()[1]).collect();
     for base in WRITABLE {
         let fd = guest.open(&format!("{base}/f"), CREAT, RDWR).unwrap();
-        let bytes: Vec<u8> = (0..1_500_000_u32).map(|index| index.to_le_bytes()[1]).collect();
-        assert_eq!(guest.write(fd, &bytes), Ok(1 << 20));
-        assert_eq!(guest.write(fd, &bytes[1 << 20..]), Ok(bytes.len() - (1 << 20)));
+        assert_eq!(guest.write(fd, &bytes), Ok(bytes.len()));
         guest.seek(fd, 0, 0).unwrap();
-        let mut read = guest.read(fd, 1_500_000).unwrap();
-        assert_eq!(read.len(), 1 << 20);
-        read.extend(guest.read(fd, 1_500_000).unwrap());
-        assert!(read == bytes);
+        assert!(guest.read(fd, bytes.len() + 9).unwrap() == bytes);
+        assert_eq!(guest.pwrite(fd, &bytes, 7), Ok(bytes.len()));
+        assert!(guest.pread(fd, bytes.len() + 9, 7).unwrap() == bytes);
     }
+}
+
+#[test]
+fn a_large_write_that_does_not_fit_is_a_partial_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut guest = limited(folder.path(), |limits| limits.tmp_bytes = 2_500_000);
+    let bytes = vec![1; 3_500_000];
+    let fd = guest.open("/tmp/f", CREAT, RDWR).unwrap();
+    let written = guest.write(fd, &bytes).unwrap();
+    assert!((2 << 20..=2_500_000).contains(&written), "{written}");
+    assert_eq!(guest.write(fd, &bytes), errno(Errno::NOSPC));
+    assert_eq!(guest.fstat(fd).unwrap().size, u64::try_from(written).unwrap());
 }
 
 #[test]
