@@ -23,6 +23,9 @@ const MAX_SAID_BYTES: usize = 16;
 /// How often, and how long apart, it is looked for what a lost creation has left.
 const LOOKS: u32 = 5;
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// The same for one that nobody waits for, after that.
+const LATE_LOOKS: u32 = 12;
+const LATE_INTERVAL: Duration = Duration::from_secs(5);
 
 pub(super) async fn create(
     daemon: &Arc<Daemon>,
@@ -55,9 +58,10 @@ pub(super) async fn create(
             lost.creation = None;
             return Err(error);
         }
-        // What fails with an answer has made what there will be; without one, it may still come about.
+        // What the daemon says has failed has made what there will be; without its answer, it may still come about.
         Err(Failure { status, error, .. }) => {
-            return Err(lost.remove(error, if status.is_some() { 1 } else { LOOKS }).await);
+            let is_over = status.is_some_and(|status| !(502..=504).contains(&status));
+            return Err(lost.remove(error, if is_over { 1 } else { LOOKS }).await);
         }
     };
     let (user, group) = config.user;
@@ -170,13 +174,16 @@ struct Lost {
 }
 
 impl Lost {
-    /// Removes what was made; gives the error that is to be told.
+    /// Removes what was made; gives the error that is to be told. What is not found soon is looked for on.
     async fn remove(&mut self, cause: Error, looks: u32) -> Error {
         let Some(creation) = self.creation.clone() else { return cause };
-        let looked = look(&self.daemon, &creation, looks).await;
-        self.creation = None;
+        let looked = look(&self.daemon, &creation, looks, LOOK_INTERVAL).await;
+        let is_late = matches!(looked, Ok(false)) && looks > 1;
+        if !is_late {
+            self.creation = None;
+        }
         match looked {
-            Ok(()) => cause,
+            Ok(_) => cause,
             Err(err) => Error::Host {
                 context: format!(
                     "a container may be left of what failed ({cause}); it has the label {}={}",
@@ -195,20 +202,22 @@ impl Drop for Lost {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let daemon = Arc::clone(&self.daemon);
         runtime.spawn(async move {
-            let _ = look(&daemon, &creation, LOOKS).await;
+            if let Ok(false) = look(&daemon, &creation, LOOKS, LOOK_INTERVAL).await {
+                let _ = look(&daemon, &creation, LATE_LOOKS, LATE_INTERVAL).await;
+            }
         });
     }
 }
 
-/// Looks for a creation until it is found and removed, or long enough for it to have come about.
-async fn look(daemon: &Daemon, creation: &CreationId, looks: u32) -> Result<(), Error> {
+/// Looks for a creation until it is found and removed, or long enough for it to have come about; whether it was found.
+async fn look(daemon: &Daemon, creation: &CreationId, looks: u32, interval: Duration) -> Result<bool, Error> {
     for look in 0..looks {
         if look > 0 {
-            tokio::time::sleep(LOOK_INTERVAL).await;
+            tokio::time::sleep(interval).await;
         }
         if remove_creation(daemon, creation).await? > 0 {
-            break;
+            return Ok(true);
         }
     }
-    Ok(())
+    Ok(false)
 }

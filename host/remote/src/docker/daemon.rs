@@ -96,6 +96,11 @@ impl Daemon {
                 let error = match status_code {
                     401 | 403 => Error::Unauthorized { backend, message },
                     429 => Error::RateLimited { backend, action, retry_after: None, message },
+                    // What stands before the daemon says that it is not to be had.
+                    502..=504 => {
+                        let source = format!("it answers {status_code}: {message}").into();
+                        Error::Unreachable { backend, action, source }
+                    }
                     _ if message.is_empty() => {
                         Error::Backend { backend, action, message: format!("it answers {status_code}") }
                     }

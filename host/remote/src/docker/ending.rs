@@ -7,12 +7,13 @@ use bollard::models::ContainerUpdateBody;
 use sandpiper_core::{Error, Exit, Refusal, Signalled};
 
 use super::container::Container;
-use super::daemon::{BACKEND, protocol};
-use super::exec::Found;
+use super::daemon::BACKEND;
+use super::exec::{Found, Process};
 use super::script::Script;
 use super::shape::pids_limit;
 
 const ACTION: &str = "end a command";
+const FIND: &str = include_str!("scripts/find.sh");
 const KILL: &str = include_str!("scripts/kill.sh");
 const SIGNAL: &str = include_str!("scripts/signal.sh");
 /// The kernel's count of processes that it has ended for memory, by the first and the second version of
@@ -20,6 +21,12 @@ const SIGNAL: &str = include_str!("scripts/signal.sh");
 const MEMORY_KILLS: &str =
     "cat /sys/fs/cgroup/memory/memory.oom_control /sys/fs/cgroup/memory.events 2>/dev/null; exit 0";
 const MEMORY_KILLS_BYTES: usize = 4096;
+
+/// How often, and how long apart, a command is looked for whose start was not answered.
+const LOOKS: u32 = 3;
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// Most of what says where it is: paths of `/proc`.
+const MAX_FOUND_BYTES: usize = 1024;
 
 /// How long a command that was ended may take to be seen as ended.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -29,45 +36,72 @@ const RESERVE: i64 = 16;
 
 /// `SIGINT` of Linux.
 const INTERRUPT: u8 = 2;
+/// `SIGCONT` of Linux.
+const CONTINUE: u8 = 18;
 /// `SIGKILL` of Linux.
 const KILLED: u8 = 9;
 /// What shells and Docker add to the number of the signal that ended a process.
-const SIGNALLED: u8 = 128;
+pub(super) const SIGNALLED: u8 = 128;
 /// Signals by which processes are ended from outside: `SIGHUP`, `SIGINT`, `SIGPIPE` and `SIGTERM` of Linux. The daemon
 /// gives an exit code, and for these it is hardly ever one that a command has chosen.
 const ENDING_SIGNALS: [u8; 4] = [1, INTERRUPT, 13, 15];
 
 impl Container {
     /// Sends a signal to a command; one that has ended takes none.
-    pub(super) async fn signal(&self, pid: u32, signalled: Signalled) {
-        let (number, target) = match signalled {
-            Signalled::Interrupt => (INTERRUPT, format!("-{pid}")),
-            Signalled::Signal(number) => (number, pid.to_string()),
+    pub(super) async fn signal(&self, Process { group, pid }: Process, signalled: Signalled) {
+        let (number, targets) = match signalled {
+            Signalled::Interrupt => (INTERRUPT, vec![format!("-{group}")]),
+            // A command that has stopped its group has stopped what waits for it.
+            Signalled::Signal(CONTINUE) => (CONTINUE, vec![pid.to_string(), group.to_string()]),
+            Signalled::Signal(number) => (number, vec![pid.to_string()]),
         };
         let number = number.to_string();
-        let arguments = [number.as_str(), target.as_str()];
+        let own = std::iter::once(number.as_str());
+        let arguments: Vec<_> = own.chain(targets.iter().map(String::as_str)).collect();
         let script = Script::new(&self.user, SIGNAL, &arguments);
         // A command that cannot be reached by a signal is still ended by its deadline.
         let _ = self.script("signal a command", script, None, 0).await;
     }
 
     /// Ends all processes of a command, if that can be done from the inside.
-    pub(super) async fn kill_command(&self, pid: u32) {
-        let pid = pid.to_string();
+    pub(super) async fn kill_command(&self, group: u32) {
+        let group = group.to_string();
         // Whether it worked is seen by the command's own end.
-        let _ = self.script(ACTION, Script::new(&self.user, KILL, &[&pid]), None, 0).await;
+        let _ = self.script(ACTION, Script::new(&self.user, KILL, &[&group]), None, 0).await;
+    }
+
+    /// Ends a command whose start was not answered, once it is there.
+    pub(super) async fn kill_marked(&self, mark: &str) {
+        let (first, second) = mark.split_at(mark.len() / 2);
+        for look in 0..LOOKS {
+            if look > 0 {
+                tokio::time::sleep(LOOK_INTERVAL).await;
+            }
+            let arguments = [first, second];
+            let script = Script::new(&self.user, FIND, &arguments);
+            let Ok(found) = self.script(ACTION, script, None, MAX_FOUND_BYTES).await else { continue };
+            let paths = String::from_utf8_lossy(&found.stdout).into_owned();
+            let groups: Vec<_> =
+                paths.lines().filter_map(|path| path.split('/').nth(2)?.parse().ok()).collect();
+            for group in &groups {
+                self.kill_command(*group).await;
+            }
+            if !groups.is_empty() {
+                return;
+            }
+        }
     }
 
     /// Ends a command for good: with all of the sandbox, if it is not to be had otherwise.
-    pub(super) async fn end(&self, pid: u32, exec: &str) -> Result<(), Error> {
-        self.kill_command(pid).await;
+    pub(super) async fn end(&self, group: u32, exec: &str) -> Result<(), Error> {
+        self.kill_command(group).await;
         if self.has_ended(exec).await? {
             return Ok(());
         }
         // Where the command has all processes that there may be, none can be started to end it.
         let limit = pids_limit(self.limits.processes);
         if self.limit_processes(limit.saturating_add(RESERVE)).await.is_ok() {
-            self.kill_command(pid).await;
+            self.kill_command(group).await;
             if self.has_ended(exec).await? && self.limit_processes(limit).await.is_ok() {
                 return Ok(());
             }
@@ -97,14 +131,7 @@ impl Container {
     }
 
     /// What the end of a command means.
-    pub(super) async fn exit(
-        &self,
-        exec: &str,
-        found: Found,
-        command: &str,
-        cwd: &str,
-    ) -> Result<Exit, Error> {
-        let code = self.exit_code(ACTION, exec).await?;
+    pub(super) async fn exit(&self, code: u8, found: Found, command: &str, cwd: &str) -> Result<Exit, Error> {
         let command = command.to_owned();
         let not_runnable = |command, reason: &str| Exit::NotRunnable { command, reason: reason.to_owned() };
         Ok(match found {
@@ -115,15 +142,11 @@ impl Container {
                 let what = format!("the working directory {cwd} is not a directory in the sandbox");
                 return Err(Refusal::Exec { what }.into());
             }
-            Found::Command => {
-                let code = u8::try_from(code)
-                    .map_err(|_| protocol(ACTION, format!("the exit code {code}")).error)?;
-                match code.checked_sub(SIGNALLED) {
-                    Some(KILLED) => self.killed().await?,
-                    Some(signal) if ENDING_SIGNALS.contains(&signal) => Exit::Signal { signal },
-                    _ => Exit::Code { code },
-                }
-            }
+            Found::Command => match code.checked_sub(SIGNALLED) {
+                Some(KILLED) => self.killed().await?,
+                Some(signal) if ENDING_SIGNALS.contains(&signal) => Exit::Signal { signal },
+                _ => Exit::Code { code },
+            },
         })
     }
 

@@ -21,6 +21,7 @@ mod daemon;
 mod ending;
 mod exec;
 mod files;
+mod mark;
 mod record;
 mod sandbox;
 mod script;

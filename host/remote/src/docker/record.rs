@@ -22,10 +22,15 @@ const NAME: &str = "sandpiper-";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CreationId(String);
 
+/// 128 bits that nobody guesses, in hexadecimal.
+pub(super) fn random() -> String {
+    let half = || RandomState::new().hash_one(());
+    format!("{:016x}{:016x}", half(), half())
+}
+
 impl CreationId {
     pub(super) fn random() -> Self {
-        let half = || RandomState::new().hash_one(());
-        Self(format!("{:016x}{:016x}", half(), half()))
+        Self(random())
     }
 
     pub(super) fn as_str(&self) -> &str {

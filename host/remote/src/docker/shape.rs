@@ -22,9 +22,9 @@ pub(super) const MEMORY: &str = "/tmp";
 pub(super) const KEPT: &str = "/.sandpiper/tmp";
 /// Where the keeper is told its end; root's alone.
 const KEEPERS: &str = "/run/sandpiper";
-/// Processes of a sandbox that are not its commands': init, the keeper, its `sleep`, and one that sends a
-/// signal.
-const HOUSE_PROCESSES: i64 = 4;
+/// Processes of a sandbox that are not its commands': init, the keeper, its `sleep`, one that has started a command,
+/// and one that sends a signal.
+const HOUSE_PROCESSES: i64 = 5;
 /// The image of specs that name none.
 const UNNAMED: &str = "base";
 

@@ -1,3 +1,5 @@
-# Sends a signal. $1: its number; $2: the process, or the group with a minus.
-kill -s "$1" -- "$2" 2>/dev/null
+# Sends a signal. $1: its number; then processes, or groups with a minus.
+number=$1
+shift
+kill -s "$number" -- "$@" 2>/dev/null
 exit 0

@@ -40,14 +40,18 @@ async fn well(request: Request, mut reply: Reply) -> Answered {
             reply.json(201, json!({ "Id": CONTAINER, "Warnings": [] })).await?;
         }
         ("POST", ["containers", CONTAINER, "exec"]) => {
-            // The number of a process tells what it runs.
-            let command = request.json()["Cmd"].to_string();
-            let id = if command.contains("sandpiper_found") { "command" } else { "script" };
+            // The number of a process tells what it runs, and the mark of its end.
+            let command = request.json()["Cmd"].clone();
+            let id = if command[2].as_str().unwrap().contains("sandpiper_found") {
+                format!("command-{}", command[4].as_str().unwrap())
+            } else {
+                "script".to_owned()
+            };
             reply.json(201, json!({ "Id": id })).await?;
         }
-        ("POST", ["exec", "command", "start"]) => {
-            let bytes = [UPGRADED.as_bytes(), &frame(1, b"12 found\nhi\n"), &frame(2, b"oh\n")].concat();
-            reply.raw(bytes).await?;
+        ("POST", ["exec", id, "start"]) if id.starts_with("command-") => {
+            let said = [frame(1, b"12 13 found\nhi\n"), frame(2, b"oh\n"), ended(mark(id), 3)];
+            reply.raw([UPGRADED.as_bytes(), &said.concat()].concat()).await?;
             return Ok(None);
         }
         ("POST", ["exec", _, "start"]) => {
@@ -55,7 +59,7 @@ async fn well(request: Request, mut reply: Reply) -> Answered {
             return Ok(None);
         }
         ("GET", ["exec", id, "json"]) => {
-            let code = if *id == "command" { 3 } else { 0 };
+            let code = if id.starts_with("command-") { 3 } else { 0 };
             reply.json(200, json!({ "ID": id, "Running": false, "ExitCode": code })).await?;
         }
         ("GET", ["containers", CONTAINER, "json"]) => {
@@ -72,15 +76,44 @@ async fn well(request: Request, mut reply: Reply) -> Answered {
     Ok(Some(reply))
 }
 
+/// The mark that is in the number of a command, or in the path of a request about it.
+fn mark(of: &str) -> &str {
+    of.split_once("command-").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default())
+}
+
+/// What the shell of a command says on both streams at its end.
+fn ended(mark: &str, code: u8) -> Vec<u8> {
+    let said = format!("\x1e{mark} {code}\n");
+    [frame(1, said.as_bytes()), frame(2, said.as_bytes())].concat()
+}
+
+/// The first line of a request, with `command` for the number of a command.
+fn line_of(request: &Request) -> String {
+    let line = request.line();
+    match mark(&line) {
+        "" => line,
+        mark => line.replace(&format!("-{mark}"), ""),
+    }
+}
+
 /// A daemon for which all is well but the requests with this first line, and a backend on it.
-async fn but<F>(line: &'static str, answer: impl Fn(Reply) -> F + Send + Sync + 'static) -> (Server, Docker)
+async fn but<F>(
+    line: &'static str,
+    answer: impl Fn(Reply, String) -> F + Send + Sync + 'static,
+) -> (Server, Docker)
 where
     F: Future<Output = Answered> + Send + 'static,
 {
     let answer = Arc::new(answer);
     let server = Server::start(move |request, reply| {
         let answer = Arc::clone(&answer);
-        async move { if request.line() == line { answer(reply).await } else { well(request, reply).await } }
+        async move {
+            if line_of(&request) == line {
+                answer(reply, mark(&request.path).to_owned()).await
+            } else {
+                well(request, reply).await
+            }
+        }
     })
     .await;
     let docker = backend(&server.url, |_| {});
@@ -116,7 +149,7 @@ const STREAMS: &str = "POST /exec/command/start";
 
 #[tokio::test]
 async fn a_run_is_these_requests() {
-    let (server, _) = but("", |_| async { Ok(None) }).await;
+    let (server, _) = but("", |_, _| async { Ok(None) }).await;
     let docker = backend(&server.url, |config| {
         config.cpus = 1.5;
         config.ports = vec![80];
@@ -135,7 +168,7 @@ async fn a_run_is_these_requests() {
     );
     sandbox.close().await.unwrap();
     assert_eq!(
-        server.lines(),
+        server.requests().iter().map(line_of).collect::<Vec<_>>(),
         [
             CREATE,
             "POST /containers/0123456789abcdef/start",
@@ -144,7 +177,6 @@ async fn a_run_is_these_requests() {
             "GET /exec/script/json",
             "POST /containers/0123456789abcdef/exec",
             STREAMS,
-            "GET /exec/command/json",
             "DELETE /containers/0123456789abcdef",
         ]
     );
@@ -177,7 +209,7 @@ async fn a_run_is_these_requests() {
             "MemorySwap": 64 << 20,
             "NanoCpus": 1_500_000_000,
             "Init": true,
-            "PidsLimit": 14,
+            "PidsLimit": 15,
             "Ulimits": [
                 { "Name": "nofile", "Soft": 1024, "Hard": 1024 },
                 { "Name": "core", "Soft": 0, "Hard": 0 },
@@ -203,16 +235,13 @@ async fn a_run_is_these_requests() {
     assert_eq!(body, expected);
     let mut command = requests[5].json();
     let own = command["Cmd"].take();
-    assert_eq!(
-        own.as_array().unwrap()[3..],
-        [json!("sandpiper"), json!("/tmp"), json!("sh"), json!("-c"), json!("x")]
-    );
+    assert_eq!(own.as_array().unwrap()[5..], [json!("/tmp"), json!("sh"), json!("-c"), json!("x")]);
     let expected = json!({
         "AttachStdin": false, "AttachStdout": true, "AttachStderr": true, "Tty": false, "User": "1000:1000",
         "Env": ["A=1", "B=2"], "WorkingDir": "/", "Cmd": null,
     });
     assert_eq!(command, expected);
-    assert_eq!(requests[8].query.split('&').filter(|part| part.ends_with("=true")).count(), 2);
+    assert_eq!(requests[7].query.split('&').filter(|part| part.ends_with("=true")).count(), 2);
 }
 
 #[tokio::test]
@@ -235,16 +264,15 @@ async fn what_a_daemon_refuses_is_told_in_its_words() {
         (401, "the backend docker refuses the credentials: Minimum memory limit allowed is 6MB"),
         (409, "the backend docker cannot make a sandbox: Minimum memory limit allowed is 6MB"),
         (500, "the backend docker cannot make a sandbox: Minimum memory limit allowed is 6MB"),
-        (502, "the backend docker cannot make a sandbox: Minimum memory limit allowed is 6MB"),
     ] {
-        let answer = move |reply| says(reply, status, "Minimum memory limit allowed is 6MB");
+        let answer = move |reply, _| says(reply, status, "Minimum memory limit allowed is 6MB");
         let (server, docker) = but(CREATE, answer).await;
         assert_eq!(refused(&docker).await.to_string(), expected);
         // What fails halfway may have left something; what is refused has not.
         let looked = server.lines().iter().filter(|line| *line == "GET /containers/json").count();
         assert_eq!(looked, usize::from(status >= 500));
     }
-    let (_server, docker) = but(CREATE, |reply| says(reply, 404, "No such image: debian:12")).await;
+    let (_server, docker) = but(CREATE, |reply, _| says(reply, 404, "No such image: debian:12")).await;
     let err = refused(&docker).await;
     assert!(matches!(&err, Error::Image { image, source: Some(_), .. } if image == "debian:12"), "{err:?}");
 }
@@ -252,7 +280,7 @@ async fn what_a_daemon_refuses_is_told_in_its_words() {
 #[tokio::test]
 async fn an_answer_that_is_none_is_a_breach_of_protocol() {
     for body in ["", "{\"Id\":7}"] {
-        let answer = move |mut reply: Reply| async move {
+        let answer = move |mut reply: Reply, _| async move {
             reply.send(201, &[], body.as_bytes()).await?;
             Ok(Some(reply))
         };
@@ -321,9 +349,21 @@ async fn a_creation_whose_answer_is_lost_is_found_by_its_label_and_removed() {
 }
 
 #[tokio::test]
+async fn a_creation_behind_a_proxy_that_gives_up_is_looked_for() {
+    for status in [502, 503, 504] {
+        let answer = move |reply, _| says(reply, status, "Bad Gateway");
+        let (server, docker) = but(CREATE, answer).await;
+        let err = refused(&docker).await;
+        assert!(matches!(&err, Error::Unreachable { action: "make a sandbox", .. }), "{err:?}");
+        let looked = server.lines().iter().filter(|line| *line == "GET /containers/json").count();
+        assert!(looked >= 5, "{looked}");
+    }
+}
+
+#[tokio::test]
 async fn a_sandbox_that_does_not_start_is_removed() {
     let line = "POST /containers/0123456789abcdef/start";
-    let (server, docker) = but(line, |reply| says(reply, 500, "no space left on device")).await;
+    let (server, docker) = but(line, |reply, _| says(reply, 500, "no space left on device")).await;
     assert_eq!(
         refused(&docker).await.to_string(),
         "the backend docker cannot make a sandbox: no space left on device"
@@ -333,7 +373,7 @@ async fn a_sandbox_that_does_not_start_is_removed() {
 
 /// A daemon that answers the start of a command with these bytes, waits for a word where `then` is to reset, and ends.
 async fn streams(bytes: Vec<u8>) -> (Server, Docker) {
-    but(STREAMS, move |mut reply| {
+    but(STREAMS, move |mut reply, _| {
         let bytes = [UPGRADED.as_bytes(), &bytes].concat();
         async move {
             reply.raw(bytes).await?;
@@ -345,7 +385,7 @@ async fn streams(bytes: Vec<u8>) -> (Server, Docker) {
 
 #[tokio::test]
 async fn a_stream_that_is_not_framed_is_a_breach_of_protocol_and_the_command_is_ended() {
-    let begun = frame(1, b"12 found\n");
+    let begun = frame(1, b"12 13 found\n");
     let cases = [
         [begun.clone(), b"plain text".to_vec()].concat(),
         // Cut within a frame, and within the head of one.
@@ -376,7 +416,7 @@ async fn a_stream_that_is_not_framed_is_a_breach_of_protocol_and_the_command_is_
 async fn a_start_that_says_nothing_is_a_breach_of_protocol() {
     for (bytes, expected) in [
         (Vec::new(), "its shell ends with 3 and says nothing"),
-        (frame(1, b"12 perhaps\n"), "the first line \"12 perhaps\""),
+        (frame(1, b"12 13 perhaps\n"), "the first line \"12 13 perhaps\""),
         (frame(1, &[b'1'; 100]), "a first line without an end"),
         (
             b"OCI runtime exec failed: no /bin/sh\r\n".to_vec(),
@@ -394,12 +434,12 @@ async fn a_start_that_says_nothing_is_a_breach_of_protocol() {
 
 #[tokio::test]
 async fn output_that_comes_slowly_comes() {
-    let (_server, docker) = but(STREAMS, |mut reply| async move {
-        reply.raw([UPGRADED.as_bytes(), &frame(1, b"12 found\n")].concat()).await?;
+    let (_server, docker) = but(STREAMS, |mut reply, mark| async move {
+        reply.raw([UPGRADED.as_bytes(), &frame(1, b"12 13 found\n")].concat()).await?;
         // Twice as long as the daemon has for an answer.
-        for byte in [frame(1, b"drop by drop"), frame(2, b"e")].concat() {
+        for byte in [frame(1, b"drop by drop"), frame(2, b"e"), ended(&mark, 3)].concat() {
             reply.raw([byte]).await?;
-            tokio::time::sleep(Duration::from_millis(30)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         Ok(None)
     })
@@ -411,8 +451,8 @@ async fn output_that_comes_slowly_comes() {
 
 #[tokio::test]
 async fn a_command_that_is_silent_ends_with_the_wall_limit() {
-    let (_server, docker) = but(STREAMS, |mut reply| async move {
-        reply.raw([UPGRADED.as_bytes(), &frame(1, b"12 found\n")].concat()).await?;
+    let (_server, docker) = but(STREAMS, |mut reply, _| async move {
+        reply.raw([UPGRADED.as_bytes(), &frame(1, b"12 13 found\n")].concat()).await?;
         // Its input has ended by now, and so a client that is gone is not told from one that listens.
         tokio::time::sleep(Duration::from_secs(10)).await;
         Ok(None)
@@ -426,14 +466,20 @@ async fn a_command_that_is_silent_ends_with_the_wall_limit() {
 
 #[tokio::test]
 async fn three_hundred_megabytes_of_output_are_cut_at_the_limit() {
-    let (_server, docker) = but(STREAMS, |mut reply| async move {
-        reply.raw([UPGRADED.as_bytes(), &frame(1, b"12 found\n")].concat()).await?;
-        let piece = frame(1, &vec![b'x'; 48 << 10]);
-        for _ in 0..(300 << 20) / (48 << 10) {
-            // The client has gone long before the end.
-            reply.raw(&piece).await?;
+    const PIECES: usize = (300 << 20) / (48 << 10);
+    let sent: Arc<AtomicUsize> = Arc::default();
+    let count = Arc::clone(&sent);
+    let (_server, docker) = but(STREAMS, move |mut reply, _| {
+        let count = Arc::clone(&count);
+        async move {
+            reply.raw([UPGRADED.as_bytes(), &frame(1, b"12 13 found\n")].concat()).await?;
+            let piece = frame(1, &vec![b'x'; 48 << 10]);
+            for _ in 0..PIECES {
+                reply.raw(&piece).await?;
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+            Ok(None)
         }
-        panic!("all of it was taken");
     })
     .await;
     let limits = Limits { output_bytes: 1 << 20, ..Limits::default() };
@@ -441,6 +487,8 @@ async fn three_hundred_megabytes_of_output_are_cut_at_the_limit() {
     let outcome = run(&*sandbox, sh("x")).await.unwrap();
     assert_eq!(outcome.exit, Exit::Quota { quota: Quota::Output });
     assert_eq!(outcome.stdout.bytes.len(), 1 << 20);
+    assert!(outcome.stdout.cut);
+    assert!(sent.load(Ordering::SeqCst) < PIECES / 2, "{sent:?} of {PIECES}");
     sandbox.detach().unwrap();
 }
 
@@ -448,7 +496,7 @@ async fn three_hundred_megabytes_of_output_are_cut_at_the_limit() {
 async fn content_that_is_cut_off_is_none() {
     // The sandbox is made ready by a script whose answer is whole.
     let count: Arc<AtomicUsize> = Arc::default();
-    let (_server, docker) = but("POST /exec/script/start", move |mut reply| {
+    let (_server, docker) = but("POST /exec/script/start", move |mut reply, _| {
         let first = count.fetch_add(1, Ordering::SeqCst) == 0;
         async move {
             let said: &[u8] = if first { b"\x1eend" } else { b"the first part\x1een" };
@@ -469,10 +517,10 @@ async fn content_that_is_cut_off_is_none() {
 async fn a_stream_that_is_reset_is_a_loss_and_no_end() {
     let taken = Arc::new(Notify::new());
     let seen = Arc::clone(&taken);
-    let (_server, docker) = but(STREAMS, move |mut reply| {
+    let (_server, docker) = but(STREAMS, move |mut reply, _| {
         let seen = Arc::clone(&seen);
         async move {
-            reply.raw([UPGRADED.as_bytes(), &frame(1, b"12 found\nfirst\n")].concat()).await?;
+            reply.raw([UPGRADED.as_bytes(), &frame(1, b"12 13 found\nfirst\n")].concat()).await?;
             seen.notified().await;
             reply.reset();
             Ok(None)
@@ -492,13 +540,35 @@ async fn a_stream_that_is_reset_is_a_loss_and_no_end() {
     sandbox.close().await.unwrap();
 }
 
-#[tokio::test]
-async fn streams_that_end_before_their_command_are_a_loss() {
-    let (_server, docker) = but("GET /exec/command/json", |mut reply| async move {
-        reply.json(200, json!({ "ID": "command", "Running": true, "ExitCode": null })).await?;
-        Ok(Some(reply))
+/// A daemon whose command writes this, without the marks of its end, and is then as `inspected`.
+async fn unmarked(bytes: Vec<u8>, inspected: Value) -> (Server, Docker) {
+    let server = Server::start(move |request, mut reply| {
+        let (bytes, inspected) = (bytes.clone(), inspected.clone());
+        async move {
+            match line_of(&request).as_str() {
+                STREAMS => {
+                    let begun = frame(1, b"12 13 found\n");
+                    reply.raw([UPGRADED.as_bytes(), &begun, &bytes].concat()).await?;
+                    Ok(None)
+                }
+                INSPECT => {
+                    reply.json(200, inspected).await?;
+                    Ok(Some(reply))
+                }
+                _ => well(request, reply).await,
+            }
+        }
     })
     .await;
+    let docker = backend(&server.url, |_| {});
+    (server, docker)
+}
+
+const INSPECT: &str = "GET /exec/command/json";
+
+#[tokio::test]
+async fn streams_that_end_before_their_command_are_a_loss() {
+    let (_server, docker) = unmarked(Vec::new(), json!({ "Running": true, "ExitCode": null })).await;
     let err = command(&docker).await.unwrap_err();
     assert!(
         matches!(&err, Error::Unreachable { source, .. } if source.to_string().contains("before the process")),
@@ -507,17 +577,82 @@ async fn streams_that_end_before_their_command_are_a_loss() {
 }
 
 #[tokio::test]
+async fn streams_that_end_without_their_marks_are_a_loss_though_the_command_has_ended() {
+    let one_mark = frame(1, b"\x1eno mark of this command 0\n");
+    for said in [Vec::new(), frame(1, b"whole frames"), one_mark] {
+        let (server, docker) = unmarked(said, json!({ "Running": false, "ExitCode": 0 })).await;
+        let err = command(&docker).await.unwrap_err();
+        assert!(
+            matches!(&err, Error::Unreachable { source, .. } if source.to_string().contains("before its end")),
+            "{err:?}"
+        );
+        let ends = |request: &Request| String::from_utf8_lossy(&request.body).contains("Ends all processes");
+        assert!(server.requests().iter().any(ends));
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_has_killed_the_shell_that_waits_for_it_ends_by_that_signal_and_its_output_is_cut() {
+    let said = [frame(1, b"last words\x1e"), frame(2, b"oh")].concat();
+    let (_server, docker) = unmarked(said, json!({ "Running": false, "ExitCode": 143 })).await;
+    let outcome = command(&docker).await.unwrap();
+    assert_eq!(outcome.exit, Exit::Signal { signal: 15 });
+    assert_eq!(outcome.stdout.bytes, b"last words\x1e");
+    assert!(outcome.stdout.cut && outcome.stderr.cut);
+}
+
+#[tokio::test]
+async fn a_command_whose_start_is_not_answered_is_found_by_its_mark_and_ended() {
+    let server = Server::start(|request, mut reply| async move {
+        match line_of(&request).as_str() {
+            STREAMS => {
+                reply.reset();
+                Ok(None)
+            }
+            "POST /exec/script/start" => {
+                let found = b"/proc/12/cmdline\n\x1eend";
+                reply.raw([UPGRADED.as_bytes(), &frame(1, found)].concat()).await?;
+                Ok(None)
+            }
+            _ => well(request, reply).await,
+        }
+    })
+    .await;
+    let docker = backend(&server.url, |_| {});
+    let err = command(&docker).await.unwrap_err();
+    assert!(matches!(&err, Error::Unreachable { action: "run a command", .. }), "{err:?}");
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
+    let is_ended = |request: &Request| {
+        request.path.ends_with("/exec")
+            && request.json()["Cmd"][2].as_str().unwrap().starts_with("# Ends all processes")
+            && request.json()["Cmd"][4] == "12"
+    };
+    while !server.requests().iter().any(is_ended) {
+        assert!(tokio::time::Instant::now() < deadline, "{:?}", server.lines());
+        tokio::task::yield_now().await;
+    }
+    // Who looks does not find itself.
+    let requests = server.requests();
+    let commands: Vec<_> =
+        requests.iter().filter(|request| request.path.ends_with("/exec")).map(Request::json).collect();
+    let mark = commands.iter().find_map(|command| {
+        let is_command = command["Cmd"][2].as_str()?.contains("sandpiper_found");
+        is_command.then(|| command["Cmd"][4].as_str().unwrap().to_owned())
+    });
+    let mark = mark.unwrap();
+    let named = commands.iter().filter(|command| command["Cmd"].to_string().contains(&mark)).count();
+    assert_eq!((mark.len(), named), (32, 1));
+}
+
+#[tokio::test]
 async fn a_sandbox_that_is_gone_is_told_wherever_that_is_found() {
-    for (line, status) in [
-        ("POST /containers/0123456789abcdef/exec", 404),
-        ("GET /exec/command/json", 404),
-        ("POST /exec/command/start", 404),
-    ] {
+    for (line, status) in [("POST /containers/0123456789abcdef/exec", 404), ("POST /exec/command/start", 404)]
+    {
         let count: Arc<AtomicUsize> = Arc::default();
         let server = Server::start(move |request, reply| {
             let count = Arc::clone(&count);
             async move {
-                let is_it = request.line() == line;
+                let is_it = line_of(&request) == line;
                 // The first process prepares the sandbox.
                 let first = is_it && line.ends_with("/exec") && count.fetch_add(1, Ordering::SeqCst) == 0;
                 if is_it && !first {
@@ -538,7 +673,7 @@ async fn a_sandbox_that_is_gone_is_told_wherever_that_is_found() {
 
 #[tokio::test]
 async fn a_removal_that_is_under_way_is_waited_for() {
-    let (_server, docker) = but("DELETE /containers/0123456789abcdef", |reply| {
+    let (_server, docker) = but("DELETE /containers/0123456789abcdef", |reply, _| {
         says(reply, 409, "removal of container 0123456789abcdef is already in progress")
     })
     .await;
@@ -551,7 +686,7 @@ async fn a_removal_that_is_under_way_is_waited_for() {
 
 #[tokio::test]
 async fn what_cannot_be_enforced_is_refused_before_anything_is_asked() {
-    let (server, docker) = but("", |_| async { Ok(None) }).await;
+    let (server, docker) = but("", |_, _| async { Ok(None) }).await;
     let capabilities = docker.capabilities(&Image::default());
     assert_eq!((capabilities.mounts, capabilities.ports), (false, false), "the daemon may be anywhere");
     let refuses = |change: fn(&mut Spec)| {
