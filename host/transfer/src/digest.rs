@@ -14,6 +14,18 @@ impl Digest {
         Self(sha2::Sha256::digest(content).into())
     }
 
+    /// What [`Display`](fmt::Display) has written.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        if text.len() != 2 * bytes.len() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {
+            *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+
     /// Its bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -58,5 +70,14 @@ mod tests {
         hasher.update(b"a");
         hasher.update(b"b");
         assert_eq!(hasher.finish(), Digest::of(b"ab"));
+    }
+
+    #[test]
+    fn a_digest_that_is_shown_can_be_read() {
+        let shown = Digest::of(b"a").to_string();
+        assert_eq!(Digest::parse(&shown), Some(Digest::of(b"a")));
+        for wrong in [&shown[1..], &format!("{shown}0"), &shown.replace('c', "+"), ""] {
+            assert_eq!(Digest::parse(wrong), None, "{wrong}");
+        }
     }
 }

@@ -89,13 +89,59 @@ pub(crate) fn make_symlink(_target: &[u8], _dir: &Dir, _name: &OsStr) -> io::Res
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Renames to where nothing is.
+///
+/// # Errors
+/// [`io::ErrorKind::Unsupported`] where the system or the file system does not tell itself that nothing is there.
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+pub(crate) fn rename_exclusively(from: (&Dir, &OsStr), to: (&Dir, &OsStr)) -> io::Result<()> {
+    rename_with(from, to, rustix::fs::RenameFlags::NOREPLACE)
+}
+
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+pub(crate) fn rename_exclusively(_from: (&Dir, &OsStr), _to: (&Dir, &OsStr)) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Gives each of two entries the name of the other, at once.
+///
+/// # Errors
+/// [`io::ErrorKind::Unsupported`] where the system or the file system cannot.
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+pub(crate) fn exchange(one: (&Dir, &OsStr), other: (&Dir, &OsStr)) -> io::Result<()> {
+    rename_with(one, other, rustix::fs::RenameFlags::EXCHANGE)
+}
+
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+pub(crate) fn exchange(_one: (&Dir, &OsStr), _other: (&Dir, &OsStr)) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+fn rename_with(from: (&Dir, &OsStr), to: (&Dir, &OsStr), flags: rustix::fs::RenameFlags) -> io::Result<()> {
+    use rustix::io::Errno;
+
+    rustix::fs::renameat_with(from.0, from.1, to.0, to.1, flags).map_err(|errno| {
+        // A file system that does not know the flag says "invalid".
+        if [Errno::INVAL, Errno::NOSYS, Errno::NOTSUP, Errno::OPNOTSUPP].contains(&errno) {
+            io::ErrorKind::Unsupported.into()
+        } else {
+            errno.into()
+        }
+    })
+}
+
 /// What tells a file from another, and one state of it from the next, without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     size: u64,
     modified: Option<std::time::SystemTime>,
+    /// Where it is, by number.
     #[cfg(unix)]
-    file: (u64, u64, i64, i64),
+    file: (u64, u64),
+    /// When its content, mode, name or number of links changed.
+    #[cfg(unix)]
+    touched: (i64, i64),
 }
 
 impl Stamp {
@@ -106,9 +152,23 @@ impl Stamp {
             #[cfg(unix)]
             file: {
                 use cap_std::fs::MetadataExt;
-                (metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+                (metadata.dev(), metadata.ino())
+            },
+            #[cfg(unix)]
+            touched: {
+                use cap_std::fs::MetadataExt;
+                (metadata.ctime(), metadata.ctime_nsec())
             },
         }
+    }
+
+    /// Whether they are of one file with one content, which may have been renamed or linked between them.
+    pub(crate) fn is_same_content(&self, other: &Self) -> bool {
+        #[cfg(unix)]
+        if self.file != other.file {
+            return false;
+        }
+        (self.size, self.modified) == (other.size, other.modified)
     }
 }
 

@@ -6,9 +6,12 @@
 //! (here, or by [`recover`]), and each step is undone by what is found: no step needs to be known as done.
 
 mod check;
+mod rename;
 mod staging;
 mod step;
 
+#[cfg(test)]
+mod meanwhile;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +25,7 @@ use crate::{Change, ChangeKind, Changes, EntryKind, Manifest, RelativePath, Tran
 
 use check::Stamps;
 use staging::{Place, Staging};
-use step::Step;
+use step::{Fault, Slots, Step};
 
 pub use staging::{Recovered, recover};
 
@@ -35,7 +38,7 @@ pub struct Applied {
     pub kept: Vec<RelativePath>,
 }
 
-/// What is asked before each step; an error is as if the step failed.
+/// What is asked before each step, and between its parts; an error is as if what comes next failed.
 type Watch<'a> = &'a mut dyn FnMut(&'static str) -> io::Result<()>;
 
 impl Changes {
@@ -45,6 +48,9 @@ impl Changes {
     /// directory beside it, and renamed from there. Symlinks are made as they are and never followed. When
     /// something fails, what was done is undone; when the process is killed, the next `apply` or [`recover`]
     /// does that. A machine that loses its power is not covered: nothing is forced to disk.
+    ///
+    /// What others write to the directory meanwhile is a conflict or stays. What they write after the end into a
+    /// directory that is gone, and that they had open, is left beside the directory.
     ///
     /// # Errors
     /// [`TransferError::Conflicts`] with all paths that changed here meanwhile; [`TransferError::InUse`]; those
@@ -62,15 +68,12 @@ impl Changes {
         refuse_symlinks(&self.planned)?;
         let place = Place::of(directory)?;
         let staging = Staging::create(&place)?;
-        match self.staged(&place, &staging, manifest, watch) {
-            Ok(()) => staging.remove(),
-            // It keeps what could not be put back.
-            Err(err @ TransferError::NotUndone { .. }) => return Err(err),
-            Err(err) => {
-                staging.remove();
-                return Err(err);
-            }
+        let done = self.staged(&place, &staging, manifest, watch);
+        // It keeps what could not be put back.
+        if !matches!(done, Err(TransferError::NotUndone { .. })) {
+            staging.remove();
         }
+        done?;
         let kept = self.kept().to_vec();
         Ok(Applied { changes: self.planned.into_iter().map(|planned| planned.change).collect(), kept })
     }
@@ -95,11 +98,12 @@ impl Changes {
         let trouble = |source| staging.trouble("write", source);
         watch("plan").and_then(|()| staging.write_plan(&steps)).map_err(trouble)?;
         let mut done = 0;
-        let failure = perform(&steps, &root, staging, stamps, &mut done, watch)
-            .err()
-            .or_else(|| watch("commit").and_then(|()| staging.commit()).map_err(trouble).err());
-        let Some(failure) = failure else { return Ok(()) };
-        Err(match undo(steps.get(..done).unwrap_or_default(), &root, staging, watch) {
+        let all = perform(&steps, &root, staging, &stamps, &mut done, watch)
+            .and_then(|()| watch("commit").map_err(trouble))
+            .and_then(|()| confirm(&steps, staging, &stamps))
+            .and_then(|()| staging.commit().map_err(trouble));
+        let Err(failure) = all else { return Ok(()) };
+        Err(match undo(steps.get(..done).unwrap_or_default(), &root, &staging.slots, watch) {
             Ok(()) => failure,
             Err((path, source)) => {
                 let kept = staging.path().to_owned();
@@ -114,7 +118,7 @@ fn perform(
     steps: &[Step],
     root: &Dir,
     staging: &Staging,
-    mut stamps: Stamps,
+    stamps: &Stamps,
     done: &mut usize,
     watch: Watch,
 ) -> Result<(), TransferError> {
@@ -123,32 +127,38 @@ fn perform(
         // A directory is made or not; what fails otherwise may be half done.
         let is_whole = matches!(step, Step::MakeDirectory { .. });
         *done += usize::from(!is_whole);
-        // What comes after the first step at a path finds what that has made.
-        let stamp = stamps.remove(step.path());
-        match step.perform(root, &staging.slots, stamp.as_ref()) {
-            Ok(()) => *done += usize::from(is_whole),
-            Err(step::Fault::Changed) => {
-                return Err(TransferError::Conflicts { paths: vec![step.path().clone()] });
-            }
-            Err(step::Fault::Io(source)) => return Err(failed(step.verb(), step.path(), source)),
-        }
+        let stamp = step.stamp(stamps);
+        step.compare(root, stamp)
+            .and_then(|()| Ok(watch("compared")?))
+            .and_then(|()| step.perform(root, &staging.slots, stamp, watch))
+            .map_err(|fault| faulty(step, fault))?;
+        *done += usize::from(is_whole);
     }
     Ok(())
 }
 
-/// Undoes steps, from the last.
-fn undo(
-    steps: &[Step],
-    root: &Dir,
-    staging: &Staging,
-    watch: Watch,
-) -> Result<(), (RelativePath, io::Error)> {
-    for step in steps.iter().rev() {
-        watch("undo")
-            .and_then(|()| step.undo(root, &staging.slots))
-            .map_err(|source| (step.path().clone(), source))?;
+/// Whether all that was moved away is still what was compared: who had it open may have written to it since.
+fn confirm(steps: &[Step], staging: &Staging, stamps: &Stamps) -> Result<(), TransferError> {
+    steps.iter().try_for_each(|step| {
+        step.confirm(&staging.slots, step.stamp(stamps)).map_err(|fault| faulty(step, fault))
+    })
+}
+
+fn faulty(step: &Step, fault: Fault) -> TransferError {
+    match fault {
+        Fault::Changed => TransferError::Conflicts { paths: vec![step.path().clone()] },
+        Fault::Io(source) => failed(step.verb(), step.path(), source),
     }
-    Ok(())
+}
+
+/// Undoes steps, from the last; of those that cannot be undone, the first is told.
+fn undo(steps: &[Step], root: &Dir, slots: &Slots, watch: Watch) -> Result<(), (RelativePath, io::Error)> {
+    let mut undone = Ok(());
+    for step in steps.iter().rev() {
+        let done = watch("undo").and_then(|()| step.undo(root, slots));
+        undone = undone.and(done.map_err(|source| (step.path().clone(), source)));
+    }
+    undone
 }
 
 /// The order: what goes is moved away, the deepest first; directories are made, the outermost first; files
@@ -178,10 +188,12 @@ fn steps(planned: &[Planned]) -> Vec<Step> {
                 if is_directory(after) {
                     made.push(Step::MakeDirectory { path: path.clone() });
                     modes.extend(mode.map(|mode| Step::SetNewMode { path, mode }));
-                } else if is_replaced {
-                    placed.push(Step::Replace { slot, path });
-                } else {
-                    placed.push(Step::Place { slot, path });
+                } else if let Some(digest) = change.digest_after() {
+                    placed.push(if is_replaced {
+                        Step::Replace { slot, path, digest }
+                    } else {
+                        Step::Place { slot, path, digest }
+                    });
                 }
             }
         }

@@ -13,11 +13,13 @@ use crate::{Digest, RelativePath, TransferError, pack, platform};
 const LOCK: &str = "lock";
 /// The list of steps: there as long as they have to be undone if nobody is at work.
 const PLAN: &str = "plan";
+/// The plan while it is written.
+const DRAFT: &str = "plan.draft";
 const NEW: &str = "new";
 const OLD: &str = "old";
 
 /// The first line of a plan.
-const FORMAT: &[u8] = b"sandpiper-transfer plan 1\n";
+const FORMAT: &[u8] = b"sandpiper-transfer plan 2\n";
 /// Its last, without which it is not whole.
 const END: &[u8] = b"end\n";
 
@@ -33,7 +35,8 @@ pub struct Recovered {
 /// Undoes what an apply that was killed has done to the directory, and removes what it left beside it.
 ///
 /// [`Changes::apply`](crate::Changes::apply) does this first, too. Whoever reads the directory after a crash
-/// calls it before. What was written meanwhile to files that the apply had brought is not kept.
+/// calls it before. What was written meanwhile to files that the apply had brought is kept: a new one stays, and
+/// one that had replaced another is an error until it is moved away.
 ///
 /// # Errors
 /// [`TransferError::InUse`] while an apply is running; those of files.
@@ -87,10 +90,10 @@ impl Place {
             let Some(left) = Staging::reopen(self, &path)? else { continue };
             if left.undo(self)? {
                 recovered.undone += 1;
+                left.remove();
             } else {
-                recovered.removed += 1;
+                recovered.removed += u64::from(left.remove());
             }
-            left.remove();
         }
         Ok(recovered)
     }
@@ -172,7 +175,7 @@ impl Staging {
 
     /// Notes the steps, whole or not at all. From here on a crash is undone.
     pub(crate) fn write_plan(&self, steps: &[Step]) -> io::Result<()> {
-        let draft = self.path.join("plan.draft");
+        let draft = self.path.join(DRAFT);
         fs::write(&draft, encode(steps))?;
         fs::rename(draft, self.path.join(PLAN))
     }
@@ -192,40 +195,45 @@ impl Staging {
         };
         let steps = decode(&plan).map_err(|reason| TransferError::Plan { path, reason })?;
         let root = pack::open(&place.directory)?;
-        for step in steps.iter().rev() {
-            step.undo(&root, &self.slots).map_err(|source| TransferError::File {
-                action: "put back",
-                path: step.path().clone(),
-                source,
-            })?;
-        }
+        super::undo(&steps, &root, &self.slots, &mut |_| Ok(()))
+            .map_err(|(path, source)| TransferError::File { action: "put back", path, source })?;
         self.commit().map_err(|source| self.trouble("write", source))?;
         Ok(true)
     }
 
-    /// Removes it with all that is in it; what cannot be removed now is removed by the next one. The plan goes
-    /// first: without what is to be put back, it must not be followed.
-    pub(crate) fn remove(self) {
+    /// Removes it with all that is in it, and says whether it is gone; what cannot be removed now is removed by
+    /// the next one. The plan goes first: without what is to be put back, it must not be followed.
+    pub(crate) fn remove(self) -> bool {
         let plan = self.path.join(PLAN);
         if fs::remove_file(&plan).is_err() && plan.exists() {
-            return;
-        }
-        for name in [NEW, OLD] {
-            for entry in fs::read_dir(self.path.join(name)).into_iter().flatten().flatten() {
-                // Directories in it are empty. Their modes may forbid to look into them, so they are not.
-                let _ = fs::remove_file(entry.path()).or_else(|_| fs::remove_dir(entry.path()));
-            }
+            return false;
         }
         // Windows removes no directory that is open.
         let Self { path, slots, lock } = self;
         drop(slots);
-        let removed = fs::remove_dir_all(&path);
+        let is_emptied = [NEW, OLD].map(|name| remove_slots(&path.join(name))) == [true; 2];
+        if !is_emptied {
+            return false;
+        }
+        let _ = fs::remove_file(path.join(DRAFT));
+        // The lock goes last, for without it nobody looks at what else there is.
+        let is_gone = fs::remove_file(path.join(LOCK)).and_then(|()| fs::remove_dir(&path)).is_ok();
         drop(lock);
-        if cfg!(windows) && removed.is_err() {
-            // Where a name stays as long as its file is open.
-            let _ = fs::remove_dir_all(path);
+        // Windows, where a name stays as long as its file is open.
+        is_gone || {
+            let _ = fs::remove_file(path.join(LOCK));
+            fs::remove_dir(path).is_ok()
         }
     }
+}
+
+/// Removes what is in the slots. Directories there were empty when it was decided that all stays as it is; what a
+/// process that has one of them open has written into it since is not ours to remove.
+fn remove_slots(slots: &Path) -> bool {
+    for entry in fs::read_dir(slots).into_iter().flatten().flatten() {
+        let _ = fs::remove_file(entry.path()).or_else(|_| fs::remove_dir(entry.path()));
+    }
+    fs::remove_dir(slots).is_ok() || !slots.exists()
 }
 
 fn lock_now(lock: &File, place: &Place) -> Result<(), Result<TransferError, io::Error>> {
@@ -236,7 +244,7 @@ fn lock_now(lock: &File, place: &Place) -> Result<(), Result<TransferError, io::
     }
 }
 
-/// A line of numbers and the path's length, then the path, for each step.
+/// A line of numbers, the digest and the path's length, then the path, for each step.
 fn encode(steps: &[Step]) -> Vec<u8> {
     let mut text = FORMAT.to_vec();
     for step in steps {
@@ -249,7 +257,11 @@ fn encode(steps: &[Step]) -> Vec<u8> {
             }
         };
         let path = step.path().as_bytes();
-        text.extend_from_slice(format!("{} {one} {other} {}\n", step.name(), path.len()).as_bytes());
+        let digest = match step {
+            Step::Replace { digest, .. } | Step::Place { digest, .. } => digest.to_string(),
+            _ => "-".to_owned(),
+        };
+        text.extend_from_slice(format!("{} {one} {other} {digest} {}\n", step.name(), path.len()).as_bytes());
         text.extend_from_slice(path);
         text.push(b'\n');
     }
@@ -266,19 +278,20 @@ fn decode(plan: &[u8]) -> Result<Vec<Step>, &'static str> {
         let end = rest.iter().position(|byte| *byte == b'\n').ok_or(CUT)?;
         let (line, after) = rest.split_at_checked(end).ok_or(CUT)?;
         let line = std::str::from_utf8(line).map_err(|_| UNKNOWN)?;
-        let [name, one, other, length] = line.split(' ').collect::<Vec<_>>()[..] else {
+        let [name, one, other, digest, length] = line.split(' ').collect::<Vec<_>>()[..] else {
             return Err(if line == "end" { "something is behind its end" } else { UNKNOWN });
         };
         let number = |text: &str| text.parse::<usize>().map_err(|_| UNKNOWN);
+        let digest = || Digest::parse(digest).ok_or(UNKNOWN);
         let mode = |text: &str| text.parse::<u32>().map_err(|_| UNKNOWN);
         let (path, after) =
             after.get(1..).and_then(|after| after.split_at_checked(number(length).ok()?)).ok_or(CUT)?;
         let path = RelativePath::parse(path).map_err(|_| "it has a path that leads elsewhere")?;
         steps.push(match name {
             "aside" => Step::Aside { slot: number(one)?, path },
-            "replace" => Step::Replace { slot: number(one)?, path },
+            "replace" => Step::Replace { slot: number(one)?, digest: digest()?, path },
             "make-directory" => Step::MakeDirectory { path },
-            "place" => Step::Place { slot: number(one)?, path },
+            "place" => Step::Place { slot: number(one)?, digest: digest()?, path },
             "set-new-mode" => Step::SetNewMode { path, mode: mode(other)? },
             "set-mode" => Step::SetMode { path, before: mode(one)?, after: mode(other)? },
             _ => return Err(UNKNOWN),
