@@ -1,6 +1,7 @@
 //! The files of a sandbox: envd's file service, and short commands for what it lacks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use sandpiper_core::{
@@ -9,7 +10,9 @@ use sandpiper_core::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
 
+use super::NAME;
 use super::connect::{Failed, ask};
 use super::create::random_id;
 use super::sandbox::Shared;
@@ -24,6 +27,9 @@ const ACTION: &str = "work with files";
 
 /// Most bytes that a directory's list may have: some 300 an entry.
 const MAX_LIST_BYTES: usize = 64 << 20;
+
+/// The slowest line that content is read over, as what is sent is ([`Times::whole`](crate::http::Times)).
+const MIN_BYTES_PER_SECOND: u64 = 128 << 10;
 
 #[derive(Clone)]
 pub(super) struct E2bFiles(Arc<Shared>);
@@ -100,6 +106,8 @@ impl E2bFiles {
 
     async fn read_whole(&self, path: &str, limit: u64) -> Kind<Bytes> {
         absolute(path)?;
+        let begun = Instant::now();
+        let whole = self.0.envd.client.times().whole;
         let call = self.0.envd.call(Method::GET, &["files"], ACTION).query("path", path);
         let mut body = match call.header("accept-encoding", "identity").open().await.map_err(kind_of_error)? {
             Opened::Stream(body) => body,
@@ -123,7 +131,12 @@ impl E2bFiles {
             return Err(FileErrorKind::TooLarge { size, limit });
         }
         let mut content = BytesMut::new();
-        while let Some(chunk) = body.chunk().await.map_err(kind_of_error)? {
+        loop {
+            // More time for what has come alone: a byte now and then would be enough to be never silent.
+            let after = whole + Duration::from_secs(content.len() as u64 / MIN_BYTES_PER_SECOND);
+            let slow = |_| Error::Slow { backend: NAME.to_owned(), action: ACTION, after };
+            let chunk = timeout_at(begun + after, body.chunk()).await.map_err(slow).flatten();
+            let Some(chunk) = chunk.map_err(kind_of_error)? else { break };
             content.extend_from_slice(&chunk);
             if content.len() as u64 > limit {
                 drop(body);

@@ -1,10 +1,13 @@
 //! Files.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
-use sandpiper_core::{Edit, Error, FileErrorKind, FindQuery, SearchQuery};
+use sandpiper_core::{Edit, Error, FileErrorKind, FindQuery, SearchQuery, Spec};
+use sandpiper_remote::E2b;
 use serde_json::json;
 
-use super::sandbox;
+use super::{made, sandbox};
 use crate::fake::{Fake, Fault, Step};
 
 #[tokio::test]
@@ -65,6 +68,30 @@ async fn content_that_comes_cut_is_none() {
     fake.fail("GET /files", Fault::Cut("an archive's beginning"));
     let err = held.download("/w", 1 << 20).await.unwrap_err();
     assert!(matches!(&err, Error::File(err) if matches!(err.kind, FileErrorKind::Unreachable(_))), "{err:?}");
+}
+
+#[tokio::test]
+async fn content_may_come_slowly_and_not_without_end() {
+    let fake = Fake::start().await;
+    let mut config = fake.config();
+    config.times.whole = Duration::from_secs(2);
+    let held = made(&E2b::new(config).unwrap(), Spec::default()).await.unwrap();
+    // Some 400 KiB a second, for longer than that.
+    let slow = vec![b'x'; 1_250_000];
+    let begun = Instant::now();
+    fake.fail("GET /files", Fault::Drip(slow.clone(), 8 << 10));
+    assert!(held.files().read("/w/f", 4 << 20).await.unwrap() == slow);
+    assert!(begun.elapsed() > Duration::from_secs(2));
+    // Byte by byte, for a minute.
+    let begun = Instant::now();
+    fake.fail("GET /files", Fault::Drip(vec![b'x'; 3000], 1));
+    let err = held.files().read("/w/f", u64::MAX).await.unwrap_err();
+    let late = "the backend e2b did not answer within 2s when it was to work with files";
+    assert_eq!(err.kind, FileErrorKind::Unreachable(late.to_owned()));
+    fake.fail("GET /files", Fault::Drip(vec![b'x'; 3000], 1));
+    let err = held.download("/w", u64::MAX).await.unwrap_err();
+    assert!(matches!(&err, Error::File(err) if err.kind == FileErrorKind::Unreachable(late.to_owned())));
+    assert!(begun.elapsed() < Duration::from_secs(30));
 }
 
 #[tokio::test]

@@ -32,6 +32,8 @@ pub enum Fault {
     Hold,
     /// It is well, and the body ends before its length is reached.
     Cut(&'static str),
+    /// It is well, and the body comes in pieces of so many bytes, 20 ms after one another.
+    Drip(Vec<u8>, usize),
 }
 
 /// What a program does.
@@ -226,6 +228,15 @@ async fn answer(state: Arc<Mutex<State>>, request: Request, mut reply: Reply) ->
         }
         Some(Fault::Cut(body)) => {
             reply.raw(format!("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{body}")).await?;
+            return Ok(None);
+        }
+        Some(Fault::Drip(body, piece)) => {
+            reply.begin_chunks("application/octet-stream").await?;
+            for piece in body.chunks(piece) {
+                reply.chunk(piece).await?;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            reply.end_chunks().await?;
             return Ok(None);
         }
         Some(Fault::LoseAnswer) => {
