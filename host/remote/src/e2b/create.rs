@@ -18,6 +18,9 @@ const ACTION: &str = "make a sandbox";
 /// When it is looked for a sandbox whose making was not answered: it may be listed a little later.
 const LOOKS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(500), Duration::from_secs(2)];
 
+/// When it is looked for on, for whom nobody waits: a server may make for a minute what was given up.
+const LATER_SECONDS: [u64; 5] = [2, 4, 8, 16, 30];
+
 /// Makes a sandbox in a task of its own: when the caller goes away meanwhile, it is made and closed.
 pub(super) async fn create(api: Arc<Api>, spec: Spec) -> Result<Box<dyn Sandbox>, Error> {
     let creation = random_id()?;
@@ -69,32 +72,51 @@ async fn make(api: Arc<Api>, spec: Spec, creation: String, body: Value) -> Resul
 }
 
 /// Ends what a creation may have made, and gives back why it failed.
-async fn remove_made(api: &Api, creation: &str, err: Error) -> Error {
+async fn remove_made(api: &Arc<Api>, creation: &str, err: Error) -> Error {
     for wait in LOOKS {
         sleep(wait).await;
-        let Ok(made) = api.of_creation(creation).await else {
-            return with_remains(err, creation);
-        };
-        for reference in &made {
-            if api.kill(reference).await.is_err() {
-                return with_remains(err, creation);
-            }
-        }
-        if !made.is_empty() {
-            return err;
+        match remove_listed(api, creation).await {
+            Ok(false) => {}
+            Ok(true) => return err,
+            Err(_) => break,
         }
     }
-    err
+    let (api, later) = (Arc::clone(api), creation.to_owned());
+    tokio::spawn(async move {
+        for wait in LATER_SECONDS {
+            sleep(Duration::from_secs(wait)).await;
+            if matches!(remove_listed(&api, &later).await, Ok(true)) {
+                return;
+            }
+        }
+    });
+    with_remains(err, creation)
 }
 
-/// The error, which says what may be left; a sandbox that nobody holds ends by itself.
+/// Ends what a creation is seen to have made, and says whether that is anything.
+async fn remove_listed(api: &Api, creation: &str) -> Result<bool, Error> {
+    let made = api.of_creation(creation).await?;
+    for reference in &made {
+        api.kill(reference).await?;
+    }
+    Ok(!made.is_empty())
+}
+
+/// The error, which says what may be left unless it is a refusal; a sandbox that nobody holds ends by itself.
 fn with_remains(err: Error, creation: &str) -> Error {
+    let remains =
+        format!("a sandbox with the metadata {CREATION}={creation} may be left until its time is over");
     match err {
         Error::Unreachable { backend, action, source } => {
-            let source = format!(
-                "{source}; a sandbox with the metadata {CREATION}={creation} may be left until its time is over"
-            );
+            Error::Unreachable { backend, action, source: format!("{source}; {remains}").into() }
+        }
+        // Which has no room for it.
+        Error::Slow { backend, action, after } => {
+            let source = format!("it did not answer within {after:?}; {remains}");
             Error::Unreachable { backend, action, source: source.into() }
+        }
+        Error::Protocol { backend, action, what } => {
+            Error::Protocol { backend, action, what: format!("{what}; {remains}") }
         }
         err => err,
     }

@@ -1,12 +1,12 @@
 //! Sandboxes: made, found again, kept, ended.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use sandpiper_core::{
     Backend, Error, Exec, Exit, FileErrorKind, Image, Limits, Network, Refusal, SandboxRef, SandboxState,
-    Spec, collect,
+    Spec, collect, run,
 };
-use sandpiper_remote::{E2b, Secret};
+use sandpiper_remote::{E2b, E2bConfig, Secret};
 use serde_json::{Value, json};
 
 use super::{limited, made, program, sandbox, told};
@@ -88,10 +88,46 @@ async fn a_create_that_was_done_twice_leaves_one() {
 #[tokio::test]
 async fn a_create_that_is_too_slow_leaves_nothing() {
     let fake = Fake::start().await;
-    fake.fail("POST /v2/sandboxes", Fault::Hold);
+    fake.fail("POST /v2/sandboxes", Fault::Late(1));
     let err = made(&fake.backend(), Spec::default()).await.err().unwrap();
     assert!(matches!(err, Error::Slow { action: "make a sandbox", .. }), "{err:?}");
-    assert!(fake.server.lines().contains(&"GET /v2/sandboxes".to_owned()));
+    assert!(fake.server.lines().contains(&"DELETE /sandboxes/i1".to_owned()));
+    assert_eq!(fake.sandboxes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_sandbox_that_is_made_after_its_create_was_given_up_is_named_and_killed() {
+    let fake = Fake::start().await;
+    fake.fail("POST /v2/sandboxes", Fault::Late(3));
+    let err = made(&fake.backend(), Spec::default()).await.err().unwrap();
+    assert!(matches!(err, Error::Unreachable { action: "make a sandbox", .. }), "{err:?}");
+    let creation = fake.server.requests()[0].header("idempotency-key").to_owned();
+    let text = format!(
+        "the backend e2b cannot be reached to make a sandbox: it did not answer within 500ms; a sandbox with \
+         the metadata sandpiper-creation={creation} may be left until its time is over"
+    );
+    assert_eq!(told(&err), text);
+    fake.until(|fake| fake.server.lines().contains(&"DELETE /sandboxes/i1".to_owned())).await;
+    fake.until(|fake| fake.sandboxes().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_told_soon() {
+    let fake = Fake::start().await;
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = Some(format!("http://{nobody}"));
+    let begun = Instant::now();
+    let away = E2b::new(E2bConfig { api_url: nobody.clone(), ..fake.config() }).unwrap();
+    let err = made(&away, Spec::default()).await.err().unwrap();
+    assert!(matches!(err, Error::Unreachable { action: "make a sandbox", .. }), "{err:?}");
+    assert!(told(&err).contains("refused"), "{err:?}");
+    assert!(matches!(away.health().await, Err(Error::Unreachable { action: "look at sandboxes", .. })));
+    // The sandbox alone.
+    let cut = E2b::new(E2bConfig { sandbox_url: nobody, ..fake.config() }).unwrap();
+    let err = run(&cut, Spec::default(), Exec::new(["true"])).await.unwrap_err();
+    assert!(matches!(err, Error::Unreachable { action: "run a command", .. }), "{err:?}");
+    assert_eq!(fake.sandboxes(), Vec::<String>::new());
+    assert!(begun.elapsed() < Duration::from_secs(20));
 }
 
 #[tokio::test]

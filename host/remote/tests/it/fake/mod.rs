@@ -28,8 +28,8 @@ pub enum Fault {
     LoseAnswer,
     /// This is said instead of an answer.
     Say(u16, Value),
-    /// Nothing is said until the client has gone.
-    Hold,
+    /// It is done after sandboxes were listed so often, and never answered.
+    Late(usize),
     /// It is well, and the body ends before its length is reached.
     Cut(&'static str),
     /// It is well, and the body comes in pieces of so many bytes, 20 ms after one another.
@@ -75,6 +75,8 @@ pub enum Step {
 struct State {
     sandboxes: BTreeMap<String, Sandbox>,
     made: usize,
+    /// How often sandboxes were listed.
+    looks: usize,
     faults: Vec<(&'static str, Fault)>,
     scripts: VecDeque<Vec<Step>>,
     processes: BTreeMap<u64, Process>,
@@ -222,7 +224,11 @@ async fn answer(state: Arc<Mutex<State>>, request: Request, mut reply: Reply) ->
             reply.json(status, body).await?;
             return Ok(Some(reply));
         }
-        Some(Fault::Hold) => {
+        Some(Fault::Late(looks)) => {
+            while state.lock().unwrap().looks < looks {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let _ = control(&state, &request);
             reply.client_gone().await;
             return Ok(None);
         }
@@ -322,6 +328,7 @@ fn control(state: &Mutex<State>, request: &Request) -> (u16, Value) {
             (201, made(&id))
         }
         ("GET", ["v2", "sandboxes"]) => {
+            state.looks += 1;
             let filter = parameter(&request.query, "metadata");
             let wanted: Vec<_> = filter.split('&').filter_map(|pair| pair.split_once('=')).collect();
             let listed = state.sandboxes.iter().filter(|(_, sandbox)| {
