@@ -252,6 +252,49 @@ async fn to_connect_makes_no_life_longer_that_was_set() {
 }
 
 #[tokio::test]
+async fn what_is_left_of_a_life_is_by_the_clock_of_the_server() {
+    let fake = Fake::start().await;
+    let lives = Spec { lifetime: Some(Duration::from_secs(90)), ..Spec::default() };
+    let reference = made(&fake.backend(), lives).await.unwrap().detach().unwrap();
+    for ahead_seconds in [600, -600] {
+        let now = fake.set_clock(ahead_seconds);
+        fake.set_end(now + Duration::from_secs(30));
+        fake.backend().connect(&reference).await.unwrap().detach().unwrap();
+        let left = *fake.timeouts("i1").last().unwrap();
+        assert!((20..30).contains(&left), "{ahead_seconds}: {left}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_too_often_waits_as_it_is_told() {
+    let fake = Fake::start().await;
+    let told: [&[(&str, &str)]; 2] = [
+        &[("retry-after", "1")],
+        // By the clock of the server, wherever that stands.
+        &[("date", "Tue, 15 Nov 1994 08:12:31 GMT"), ("retry-after", "Tue, 15 Nov 1994 08:12:32 GMT")],
+    ];
+    for headers in told {
+        let begun = Instant::now();
+        fake.fail("POST /v2/sandboxes", Fault::TooOften(headers));
+        sandbox(&fake).await.close().await.unwrap();
+        assert!(begun.elapsed() >= Duration::from_secs(1), "{headers:?}");
+    }
+    let too_long: [&[(&str, &str)]; 2] = [
+        &[("retry-after", "3600")],
+        &[("date", "Tue, 15 Nov 1994 08:12:31 GMT"), ("retry-after", "Tue, 15 Nov 1994 09:12:31 GMT")],
+    ];
+    for headers in too_long {
+        let begun = Instant::now();
+        fake.fail("POST /v2/sandboxes", Fault::TooOften(headers));
+        let err = made(&fake.backend(), Spec::default()).await.err().unwrap();
+        let Error::RateLimited { action: "make a sandbox", retry_after, .. } = err else { panic!("{err:?}") };
+        assert_eq!(retry_after, Some(Duration::from_hours(1)));
+        assert!(begun.elapsed() < Duration::from_secs(30));
+    }
+    assert_eq!(fake.sandboxes(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn what_else_a_sandbox_offers() {
     let fake = Fake::start().await;
     let held = sandbox(&fake).await;

@@ -28,6 +28,8 @@ pub enum Fault {
     LoseAnswer,
     /// This is said instead of an answer.
     Say(u16, Value),
+    /// It is too often, with these headers.
+    TooOften(&'static [(&'static str, &'static str)]),
     /// It is done after sandboxes were listed so often, and never answered.
     Late(usize),
     /// It is well, and the body ends before its length is reached.
@@ -85,6 +87,8 @@ struct State {
     /// Commands need no shell.
     is_direct: bool,
     end: Option<SystemTime>,
+    /// How many seconds its clock is ahead; it tells the time only where that was said.
+    ahead_seconds: Option<i64>,
     /// The lines of all programs.
     programs: Vec<Value>,
     started: u64,
@@ -153,6 +157,12 @@ impl Fake {
     /// What a sandbox was asked to be.
     pub fn body(&self, id: &str) -> Value {
         self.state.lock().unwrap().sandboxes[id].body.clone()
+    }
+
+    /// Tells the time, by a clock that is so much ahead, and gives back what time that is.
+    pub fn set_clock(&self, ahead_seconds: i64) -> SystemTime {
+        self.state.lock().unwrap().ahead_seconds = Some(ahead_seconds);
+        clock(ahead_seconds)
     }
 
     /// When a sandbox is said to end.
@@ -224,6 +234,10 @@ async fn answer(state: Arc<Mutex<State>>, request: Request, mut reply: Reply) ->
             reply.json(status, body).await?;
             return Ok(Some(reply));
         }
+        Some(Fault::TooOften(headers)) => {
+            reply.send(429, headers, br#"{"code":429,"message":"too often"}"#).await?;
+            return Ok(Some(reply));
+        }
         Some(Fault::Late(looks)) => {
             while state.lock().unwrap().looks < looks {
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -279,14 +293,19 @@ async fn answer(state: Arc<Mutex<State>>, request: Request, mut reply: Reply) ->
         }
         _ => {
             let (status, body) = control(&state, &request);
-            if status == 204 {
-                reply.send(204, &[], b"").await?;
-            } else {
-                reply.json(status, body).await?;
-            }
+            let body = if status == 204 { String::new() } else { body.to_string() };
+            let ahead_seconds = state.lock().unwrap().ahead_seconds;
+            let date = ahead_seconds.map(|seconds| httpdate::fmt_http_date(clock(seconds)));
+            let date: Vec<_> = date.iter().map(|date| ("date", date.as_str())).collect();
+            reply.send(status, &date, body.as_bytes()).await?;
         }
     }
     Ok(Some(reply))
+}
+
+fn clock(ahead_seconds: i64) -> SystemTime {
+    let off = Duration::from_secs(ahead_seconds.unsigned_abs());
+    if ahead_seconds < 0 { SystemTime::now() - off } else { SystemTime::now() + off }
 }
 
 /// Wrong keys, and sandboxes that the proxy does not find.
