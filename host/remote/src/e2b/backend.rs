@@ -13,7 +13,7 @@ use sandpiper_core::{
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::connect::{ENVD_PORT, Envd};
+use super::connect::{ENVD_PORT, Envd, repeated};
 use super::sandbox::{E2bSandbox, Shared};
 use super::time::system_time;
 use super::wire::{CREATION, LIFETIME_SECONDS, Listed, Made, OUTPUT_BYTES, OWN_PREFIX, Version, WALL_MS};
@@ -308,17 +308,21 @@ impl Api {
     ) -> Result<Arc<Shared>, Error> {
         let protocol =
             |what: String| Error::Protocol { backend: NAME.to_owned(), action: "speak to a sandbox", what };
-        let version = Version::parse(&made.envd_version)
-            .filter(|version| *version >= Version::OLDEST)
-            .ok_or_else(|| protocol(format!("envd has the version `{}`", made.envd_version)))?;
+        let token = made.envd_access_token.map(Secret::new);
+        let traffic_token = made.traffic_access_token.map(Secret::new);
+        let secrets = [token.clone(), traffic_token.clone(), Some(self.config.api_key.clone())];
+        let secrets: Vec<_> = secrets.into_iter().flatten().collect();
+        let version =
+            Version::parse(&made.envd_version).filter(|version| *version >= Version::OLDEST).ok_or_else(
+                || protocol(format!("envd has the version `{}`", repeated(&made.envd_version, &secrets))),
+            )?;
         let domain =
             made.domain.filter(|domain| !domain.is_empty()).unwrap_or_else(|| self.config.domain.clone());
         let url = match &self.config.sandbox_url {
             Some(url) => url.clone(),
             None => format!("https://{ENVD_PORT}-{}.{domain}", reference.id),
         };
-        let token = made.envd_access_token.map(|token| ("x-access-token", Secret::new(token)));
-        let headers = token.into_iter().collect();
+        let headers = token.into_iter().map(|token| ("x-access-token", token)).collect();
         let client = self.control.at(&url, headers).map_err(|err| protocol(err.to_string()))?;
         let usual = (version < Version::DEFAULT_USER).then(|| "user".to_owned());
         let user = self.config.user.clone().or(usual);
@@ -327,6 +331,7 @@ impl Api {
             reference: reference.clone(),
             user: user.map(|user| format!("Basic {}", STANDARD.encode(format!("{user}:")))),
             ping: self.config.ping,
+            secrets,
         };
         Ok(Arc::new(Shared {
             api: Arc::clone(self),
@@ -334,7 +339,7 @@ impl Api {
             envd,
             version,
             domain,
-            traffic_token: made.traffic_access_token.map(Secret::new),
+            traffic_token,
             lifetime,
             direct_commands: made.direct_commands,
             wall: limits.wall,

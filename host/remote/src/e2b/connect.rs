@@ -10,13 +10,16 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::http::{Answer, Call, Client, Method, Opened, StatusCode, Streaming, Times};
+use crate::http::{Answer, Call, Client, Method, Opened, Secret, StatusCode, Streaming, Times};
 
 /// The port on which envd is reached.
 pub(super) const ENVD_PORT: u16 = 49983;
 
 /// Largest message of a stream; envd sends output in pieces of 32 KiB.
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
+
+/// Most characters of what is said that an error repeats.
+const MAX_REPEATED: usize = 500;
 
 /// envd of one sandbox.
 #[derive(Clone, Debug)]
@@ -27,6 +30,8 @@ pub(super) struct Envd {
     pub user: Option<String>,
     /// How often a stream says that it lives.
     pub ping: Duration,
+    /// What nobody else is shown, though it be said.
+    pub secrets: Vec<Secret>,
 }
 
 /// Why envd did not do something.
@@ -48,13 +53,15 @@ pub(super) struct Said {
 
 impl Said {
     /// The error of a caller that knows no better.
-    pub fn error(self, action: &'static str, reference: &SandboxRef) -> Error {
+    pub fn error(self, action: &'static str, envd: &Envd) -> Error {
         let backend = super::NAME.to_owned();
-        let message = format!("{} ({})", self.message, self.code);
+        let message = format!("{} ({})", envd.repeated(&self.message), envd.repeated(&self.code));
         match self.code.as_str() {
             "unauthenticated" | "permission_denied" => Error::Unauthorized { backend, message },
             "resource_exhausted" => Error::RateLimited { backend, action, retry_after: None, message },
-            "unavailable" if is_gone_message(&self.message) => Error::Gone { reference: reference.clone() },
+            "unavailable" if is_gone_message(&self.message) => {
+                Error::Gone { reference: envd.reference.clone() }
+            }
             "unavailable" | "canceled" | "aborted" => {
                 Error::Unreachable { backend, action, source: message.into() }
             }
@@ -65,9 +72,9 @@ impl Said {
 }
 
 impl Failed {
-    pub fn error(self, action: &'static str, reference: &SandboxRef) -> Error {
+    pub fn error(self, action: &'static str, envd: &Envd) -> Error {
         match self {
-            Self::Said(said) => said.error(action, reference),
+            Self::Said(said) => said.error(action, envd),
             Self::Broken(err) => err,
         }
     }
@@ -83,7 +90,20 @@ fn is_gone_message(text: &str) -> bool {
     text.contains("was not found")
 }
 
+/// What a server says, as an error repeats it: without secrets, in one line, and cut.
+pub(super) fn repeated(said: &str, secrets: &[Secret]) -> String {
+    // Before it is cut, for what is left of a secret would no longer be known as one.
+    let text = secrets.iter().fold(said.to_owned(), |text, secret| secret.redact(&text));
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.chars().filter(|c| !c.is_control()).take(MAX_REPEATED).collect()
+}
+
 impl Envd {
+    /// What is said in the sandbox, as an error repeats it.
+    pub fn repeated(&self, said: &str) -> String {
+        repeated(said, &self.secrets)
+    }
+
     /// A call of a path that is no procedure.
     pub fn call(&self, method: Method, segments: &[&str], action: &'static str) -> Call {
         let call = self.client.call(method, segments, action).of(&self.reference, is_gone);

@@ -65,7 +65,10 @@ impl E2bFiles {
         }
         absolute(path)?;
         let call = self.0.envd.procedure(["filesystem.Filesystem", "Stat"], &json!({"path": path}), ACTION);
-        ask::<Answer>(call.repeatable()).await.map(|answer| answer.entry).map_err(kind_of)
+        ask::<Answer>(call.repeatable())
+            .await
+            .map(|answer| answer.entry)
+            .map_err(|failed| self.kind_of(failed))
     }
 
     /// Whether a path, symlinks followed, is a directory.
@@ -84,7 +87,7 @@ impl E2bFiles {
         let request = json!({"path": path, "depth": 1});
         let call = self.0.envd.procedure(["filesystem.Filesystem", "ListDir"], &request, ACTION);
         let call = call.repeatable().limit(MAX_LIST_BYTES);
-        ask::<Answer>(call).await.map(|answer| answer.entries).map_err(kind_of)
+        ask::<Answer>(call).await.map(|answer| answer.entries).map_err(|failed| self.kind_of(failed))
     }
 
     async fn change(&self, procedure: &str, request: Value, repeatable: bool) -> Result<(), Failed> {
@@ -101,7 +104,7 @@ impl E2bFiles {
         if done.exit == (Exit::Code { code: 0 }) {
             return Ok(done);
         }
-        Err(of_words(&String::from_utf8_lossy(&done.stderr)))
+        Err(self.kind_of_words(&String::from_utf8_lossy(&done.stderr)))
     }
 
     async fn read_whole(&self, path: &str, limit: u64) -> Kind<Bytes> {
@@ -198,13 +201,30 @@ impl E2bFiles {
         }
     }
 
+    fn kind_of(&self, failed: Failed) -> FileErrorKind {
+        match failed {
+            Failed::Broken(err) => kind_of_error(err),
+            Failed::Said(said) => match said.code.as_str() {
+                "not_found" => FileErrorKind::NotFound,
+                "already_exists" => FileErrorKind::AlreadyExists,
+                _ => self.kind_of_words(&said.message),
+            },
+        }
+    }
+
+    fn kind_of_words(&self, words: &str) -> FileErrorKind {
+        of_words(words).unwrap_or_else(|| FileErrorKind::Backend(self.0.envd.repeated(words)))
+    }
+
     async fn set_permissions(&self, path: &str, mode: u16) -> Kind<()> {
         self.command(&format!("chmod {:04o}", mode & 0o7777), &[path]).await.map(drop)
     }
 
     async fn move_to(&self, from: &str, to: &str) -> Kind<()> {
         // Twice is not once: the second finds nothing to move.
-        self.change("Move", json!({"source": from, "destination": to}), false).await.map_err(kind_of)
+        self.change("Move", json!({"source": from, "destination": to}), false)
+            .await
+            .map_err(|failed| self.kind_of(failed))
     }
 
     async fn expect_directory(&self, path: &str) -> Kind<()> {
@@ -290,7 +310,7 @@ impl Files for E2bFiles {
                 {
                     files.expect_directory(&path).await
                 }
-                Err(failed) => Err(kind_of(failed)),
+                Err(failed) => Err(files.kind_of(failed)),
             }
         })
     }
@@ -302,7 +322,7 @@ impl Files for E2bFiles {
                 // Envd removes what is in it too; `rmdir` does not, whatever happens meanwhile.
                 return files.command("rmdir", &[&path]).await.map(drop);
             }
-            files.change("Remove", json!({"path": path}), true).await.map_err(kind_of)
+            files.change("Remove", json!({"path": path}), true).await.map_err(|failed| files.kind_of(failed))
         })
     }
 
@@ -405,30 +425,19 @@ fn parent(path: &str) -> &str {
     }
 }
 
-fn kind_of(failed: Failed) -> FileErrorKind {
-    match failed {
-        Failed::Broken(err) => kind_of_error(err),
-        Failed::Said(said) => match said.code.as_str() {
-            "not_found" => FileErrorKind::NotFound,
-            "already_exists" => FileErrorKind::AlreadyExists,
-            _ => of_words(&said.message),
-        },
-    }
-}
-
 fn kind_of_error(err: Error) -> FileErrorKind {
     match err {
         Error::Gone { .. } => FileErrorKind::Gone,
         Error::File(err) => err.kind,
         Error::Unreachable { source, .. } => FileErrorKind::Unreachable(source.to_string()),
         Error::Slow { .. } => FileErrorKind::Unreachable(err.to_string()),
-        Error::Backend { message, .. } => of_words(&message),
+        Error::Backend { message, .. } => of_words(&message).unwrap_or(FileErrorKind::Backend(message)),
         err => FileErrorKind::Backend(err.to_string()),
     }
 }
 
 /// Errors of the system come as the words that C and Go have for them, and in no other way.
-fn of_words(words: &str) -> FileErrorKind {
+fn of_words(words: &str) -> Option<FileErrorKind> {
     let lower = words.to_ascii_lowercase();
     let known = [
         ("no such file or directory", FileErrorKind::NotFound),
@@ -446,8 +455,7 @@ fn of_words(words: &str) -> FileErrorKind {
         ("device or resource busy", FileErrorKind::Other("EBUSY")),
         ("invalid cross-device link", FileErrorKind::OtherMount),
     ];
-    let kind = known.into_iter().find(|(text, _)| lower.contains(text)).map(|(_, kind)| kind);
-    kind.unwrap_or_else(|| FileErrorKind::Backend(words.trim().to_owned()))
+    known.into_iter().find(|(text, _)| lower.contains(text)).map(|(_, kind)| kind)
 }
 
 #[cfg(test)]
@@ -473,8 +481,8 @@ mod tests {
 
     #[test]
     fn words_of_the_system_are_kinds() {
-        assert_eq!(of_words("rmdir: failed: Directory not empty"), FileErrorKind::NotEmpty);
-        assert_eq!(of_words("stat /a/b: not a directory"), FileErrorKind::NotADirectory);
-        assert_eq!(of_words(" odd\n"), FileErrorKind::Backend("odd".to_owned()));
+        assert_eq!(of_words("rmdir: failed: Directory not empty"), Some(FileErrorKind::NotEmpty));
+        assert_eq!(of_words("stat /a/b: not a directory"), Some(FileErrorKind::NotADirectory));
+        assert_eq!(of_words(" odd\n"), None);
     }
 }

@@ -110,7 +110,7 @@ async fn send(shared: &Shared, selector: &Value, signal: u8) -> Result<(), Error
         Ok(_) => Ok(()),
         // It has ended.
         Err(Failed::Said(said)) if said.code == "not_found" => Ok(()),
-        Err(failed) => Err(failed.error(ACTION, &shared.reference)),
+        Err(failed) => Err(failed.error(ACTION, &shared.envd)),
     }
 }
 

@@ -98,7 +98,7 @@ impl Sink {
             Ok(_) => Ok(Taken::Yes),
             // It has ended, or has closed its input.
             Err(Failed::Said(said)) if is_over(&said.code) => Ok(Taken::No),
-            Err(failed) => Err(failed.error(ACTION, &self.shared.reference)),
+            Err(failed) => Err(failed.error(ACTION, &self.shared.envd)),
         }
     }
 }

@@ -102,7 +102,7 @@ impl Feed {
                             ));
                         }
                         Err(failed) => {
-                            let err = failed.error(ACTION, &self.shared.reference);
+                            let err = failed.error(ACTION, &self.shared.envd);
                             if !self.broke || !is_passing(&err) {
                                 return Err(err);
                             }
@@ -152,7 +152,8 @@ impl Feed {
         }
         if let Some(end) = event.get("end") {
             self.state = State::Over;
-            return Ok(Some(Heard::Ended(exit(end).map_err(|what| protocol(&what))?)));
+            let exit = exit(end).map_err(|what| protocol(&self.shared.envd.repeated(&what)))?;
+            return Ok(Some(Heard::Ended(exit)));
         }
         // A sign of life, or what a newer envd says.
         Ok(None)
@@ -161,7 +162,7 @@ impl Feed {
     /// An end by an error: one that only says that the connection is over, or the error itself.
     fn failed(&self, said: Said) -> Result<Error, Error> {
         let is_broken = matches!(said.code.as_str(), "unavailable" | "canceled" | "aborted" | "unknown");
-        let err = said.error(ACTION, &self.shared.reference);
+        let err = said.error(ACTION, &self.shared.envd);
         if is_broken { Ok(err) } else { Err(err) }
     }
 

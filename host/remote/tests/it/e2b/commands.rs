@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use sandpiper_core::{Error, Event, Exec, Exit, Limits, Quota, Refusal, Spec, Stdin, Stream, collect, run};
+use sandpiper_core::{
+    Error, Event, Exec, Exit, FileErrorKind, Limits, Quota, Refusal, Spec, Stdin, Stream, collect, run,
+};
 use serde_json::{Value, json};
 
 use super::{code, limited, made, program, sandbox, told};
-use crate::fake::{Fake, Fault, Step};
+use crate::fake::{Fake, Fault, KEY, Step, TOKEN};
 
 #[tokio::test]
 async fn a_command_runs_to_its_end_and_nothing_is_left() {
@@ -206,6 +208,24 @@ async fn an_error_that_ends_a_stream_is_that_error() {
     assert!(matches!(err, Error::Backend { .. }));
     let err = program(&fake, [Step::Fail("unauthenticated")]).await.unwrap_err();
     assert!(matches!(err, Error::Unauthorized { .. }), "{err:?}");
+}
+
+#[tokio::test]
+async fn an_error_repeats_a_line_of_what_is_said_and_no_secret() {
+    let fake = Fake::start().await;
+    let words = format!("no\n{TOKEN} {KEY} traffic-token {}", "x".repeat(20_000));
+    let line = format!("no [redacted] [redacted] [redacted] {}", "x".repeat(500 - 36));
+    let refusal = || Fault::Say(500, json!({"code": "internal", "message": words}));
+    let expected = format!("the backend e2b cannot run a command: {line} (internal)");
+    let err = program(&fake, [Step::FailWith(words.clone())]).await.unwrap_err();
+    assert_eq!(told(&err), expected);
+    let held = sandbox(&fake).await;
+    fake.put("/a", b"", 0o644);
+    fake.fail("POST /process.Process/Start", refusal());
+    let err = collect(held.spawn(Exec::new(["true"])).await.unwrap()).await.unwrap_err();
+    assert_eq!(told(&err), expected);
+    fake.fail("POST /filesystem.Filesystem/Stat", refusal());
+    assert_eq!(held.files().stat("/a").await.unwrap_err().kind, FileErrorKind::Backend(line));
 }
 
 #[tokio::test]

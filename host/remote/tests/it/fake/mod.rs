@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::server::{Reply, Request, Server};
 
 pub const KEY: &str = "e2b_0123456789abcdef";
-const TOKEN: &str = "envd-token-of-the-fake";
+pub const TOKEN: &str = "envd-token-of-the-fake";
 
 /// What goes wrong with one request.
 #[derive(Clone)]
@@ -67,6 +67,8 @@ pub enum Step {
     Raw(&'static [u8]),
     /// The stream ends by an error.
     Fail(&'static str),
+    /// The stream ends by an error of these words.
+    FailWith(String),
     /// Somebody closes the sandbox; the connection breaks.
     Killed,
     /// Somebody pauses the sandbox; the connection breaks.

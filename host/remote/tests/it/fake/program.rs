@@ -140,6 +140,11 @@ pub(super) async fn stream(state: &Mutex<State>, request: &Request, mut reply: R
                 reply.end_chunks().await?;
                 return Ok(None);
             }
+            Step::FailWith(words) => {
+                reply.chunk(&frame(2, &json!({"error": {"code": "internal", "message": words}}))).await?;
+                reply.end_chunks().await?;
+                return Ok(None);
+            }
             Step::Killed => {
                 state.lock().unwrap().sandboxes.clear();
                 return Ok(None);
