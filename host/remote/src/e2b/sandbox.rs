@@ -33,6 +33,11 @@ pub(super) struct Shared {
     pub output_bytes: u64,
 }
 
+/// How long a fork lives until it is held. It has no mark by which it would be found when the answer is lost.
+const FORK_LIFETIME: Duration = Duration::from_mins(1);
+
+const FORK: &str = "fork a sandbox";
+
 pub(super) struct E2bSandbox {
     shared: Arc<Shared>,
     /// Keeps the sandbox alive.
@@ -78,6 +83,39 @@ impl Shared {
     fn control(&self, method: Method, operation: &str, action: &'static str) -> Call {
         let call = self.api.control.call(method, &["sandboxes", &self.reference.id, operation], action);
         call.of(&self.reference, is_gone)
+    }
+
+    /// Holds the one sandbox that was to be made; what cannot be held is ended.
+    async fn forked(&self, forked: Vec<Forked>) -> Result<E2bSandbox, Error> {
+        let made = forked.iter().filter_map(|fork| fork.sandbox.as_ref());
+        let made: Vec<_> = made.map(|made| SandboxRef::new(NAME, made.sandbox_id.as_str())).collect();
+        let shared = self.of_fork(forked);
+        if shared.is_err() {
+            for reference in &made {
+                // The failure is what counts; what is not reached ends by itself.
+                let _ = self.api.kill(reference).await;
+            }
+        }
+        shared.map(E2bSandbox::new)
+    }
+
+    fn of_fork(&self, forked: Vec<Forked>) -> Result<Arc<Self>, Error> {
+        let count = forked.len();
+        let [fork] = <[Forked; 1]>::try_from(forked).map_err(|_| Error::Protocol {
+            backend: NAME.to_owned(),
+            action: FORK,
+            what: format!("{count} sandboxes instead of one"),
+        })?;
+        let said = fork.error.map(|err| err.message).unwrap_or_default();
+        let made = fork.sandbox.ok_or_else(|| Error::Backend {
+            backend: NAME.to_owned(),
+            action: FORK,
+            message: self.envd.repeated(&said),
+        })?;
+        let mut reference = SandboxRef::new(NAME, made.sandbox_id.as_str());
+        reference.metadata = self.reference.metadata.clone();
+        let limits = Limits { wall: self.wall, output_bytes: self.output_bytes, ..Limits::default() };
+        self.api.sandbox(made, reference, &limits, self.lifetime)
     }
 
     async fn set_timeout(&self, lifetime: Duration) -> Result<(), Error> {
@@ -135,39 +173,21 @@ impl Sandbox for E2bSandbox {
     }
 
     fn fork(&self) -> BoxFuture<'_, Result<Box<dyn Sandbox>, Error>> {
-        const ACTION: &str = "fork a sandbox";
         // A task of its own, as with one that is made: nobody may be there to hold it when it is.
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             shared.offers(Lack::Fork, "fork")?;
             let forking = tokio::spawn(async move {
-                let timeout = whole_seconds(shared.lifetime.unwrap_or(shared.api.config.lifetime));
-                let call = shared.control(Method::POST, "fork", ACTION);
+                let lifetime = shared.lifetime.unwrap_or(shared.api.config.lifetime);
+                let timeout = whole_seconds(lifetime.min(FORK_LIFETIME));
+                let call = shared.control(Method::POST, "fork", FORK);
                 let forked: Vec<Forked> =
                     call.json(&json!({"timeout": timeout, "count": 1})).send().await?.json()?;
-                let protocol = || Error::Protocol {
-                    backend: NAME.to_owned(),
-                    action: ACTION,
-                    what: format!("{} sandboxes instead of one", forked.len()),
-                };
-                if forked.len() != 1 {
-                    return Err(protocol());
+                let fork = shared.forked(forked).await?;
+                if lifetime > FORK_LIFETIME {
+                    fork.shared.set_timeout(lifetime).await?;
                 }
-                let failed = Error::Backend {
-                    backend: NAME.to_owned(),
-                    action: ACTION,
-                    message: forked
-                        .iter()
-                        .filter_map(|fork| fork.error.as_ref())
-                        .map(|err| err.message.as_str())
-                        .collect(),
-                };
-                let made = forked.into_iter().find_map(|fork| fork.sandbox).ok_or(failed)?;
-                let mut reference = SandboxRef::new(NAME, made.sandbox_id.as_str());
-                reference.metadata = shared.reference.metadata.clone();
-                let limits =
-                    Limits { wall: shared.wall, output_bytes: shared.output_bytes, ..Limits::default() };
-                Ok(E2bSandbox::new(shared.api.sandbox(made, reference, &limits, shared.lifetime)?))
+                Ok::<_, Error>(fork)
             });
             let stopped = |err: tokio::task::JoinError| Error::Host {
                 context: format!("the forking of a sandbox of {NAME} was stopped"),

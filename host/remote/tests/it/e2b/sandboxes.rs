@@ -308,8 +308,37 @@ async fn what_else_a_sandbox_offers() {
     assert_eq!(port.header, Some(header));
     let fork = held.fork().await.unwrap();
     assert_eq!(fork.reference().id, "i2");
+    assert_eq!(fake.timeouts("i2").last(), Some(&300));
     fork.close().await.unwrap();
     assert_eq!(fake.sandboxes(), ["i1"]);
+}
+
+#[tokio::test]
+async fn a_fork_that_nobody_can_hold_is_ended() {
+    let fake = Fake::start().await;
+    let held = sandbox(&fake).await;
+    fake.fork_too_many(1);
+    let err = held.fork().await.err().unwrap();
+    assert!(told(&err).ends_with("2 sandboxes instead of one"), "{err:?}");
+    assert_eq!(fake.sandboxes(), ["i1"]);
+    fake.fork_too_many(0);
+    fake.set_version("0.0.9");
+    let err = held.fork().await.err().unwrap();
+    assert!(told(&err).ends_with("envd has the version `0.0.9`"), "{err:?}");
+    assert_eq!(fake.sandboxes(), ["i1"]);
+    fake.set_version("");
+    fake.fail("POST /sandboxes/i5/timeout", Fault::Say(500, json!({"code": 500, "message": "no"})));
+    assert!(matches!(held.fork().await, Err(Error::Backend { .. })));
+    fake.until(|fake| fake.sandboxes() == ["i1"]).await;
+}
+
+#[tokio::test]
+async fn a_fork_whose_answer_is_lost_ends_within_a_minute() {
+    let fake = Fake::start().await;
+    let held = sandbox(&fake).await;
+    fake.fail("POST /sandboxes/i1/fork", Fault::LoseAnswer);
+    assert!(matches!(held.fork().await, Err(Error::Unreachable { action: "fork a sandbox", .. })));
+    assert_eq!(fake.timeouts("i2"), [60]);
 }
 
 #[tokio::test]

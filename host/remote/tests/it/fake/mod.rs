@@ -88,6 +88,10 @@ struct State {
     signals: Vec<(u64, Value)>,
     /// Commands need no shell.
     is_direct: bool,
+    /// The version of envd; empty is a usual one.
+    version: &'static str,
+    /// How many sandboxes a fork makes beyond the one.
+    forks_too_many: usize,
     end: Option<SystemTime>,
     /// How many seconds its clock is ahead; it tells the time only where that was said.
     ahead_seconds: Option<i64>,
@@ -179,6 +183,16 @@ impl Fake {
     /// Is a `sandpiper serve`, as far as the adapter is told.
     pub fn take_commands_directly(&self) {
         self.state.lock().unwrap().is_direct = true;
+    }
+
+    /// From now on sandboxes have an envd of this version.
+    pub fn set_version(&self, version: &'static str) {
+        self.state.lock().unwrap().version = version;
+    }
+
+    /// Each fork makes so many sandboxes beyond the one.
+    pub fn fork_too_many(&self, count: usize) {
+        self.state.lock().unwrap().forks_too_many = count;
     }
 
     pub fn signals(&self) -> Vec<(u64, Value)> {
@@ -331,8 +345,9 @@ fn control(state: &Mutex<State>, request: &Request) -> (u16, Value) {
     let missing = || (404, json!({"code": 404, "message": "sandbox not found"}));
     let path: Vec<_> = request.path.trim_start_matches('/').split('/').collect();
     let is_direct = state.is_direct;
+    let version = if state.version.is_empty() { "0.5.11" } else { state.version };
     let made = |id: &str| {
-        json!({"directCommands": is_direct, "sandboxID": id, "templateID": "base", "clientID": "c", "envdVersion": "0.5.11",
+        json!({"directCommands": is_direct, "sandboxID": id, "templateID": "base", "clientID": "c", "envdVersion": version,
             "envdAccessToken": TOKEN, "trafficAccessToken": "traffic-token", "domain": "fake.test"})
     };
     match (request.method.as_str(), path.as_slice()) {
@@ -388,11 +403,13 @@ fn control(state: &Mutex<State>, request: &Request) -> (u16, Value) {
             (201, json!({"snapshotID": format!("{id}:tag"), "names": []}))
         }
         ("POST", ["sandboxes", id, "fork"]) => {
-            let Some(sandbox) = state.sandboxes.get(*id).cloned() else { return missing() };
-            state.made += 1;
-            let fork = format!("i{}", state.made);
-            state.sandboxes.insert(fork.clone(), sandbox);
-            (201, json!([{"sandbox": made(&fork)}]))
+            let Some(mut sandbox) = state.sandboxes.get(*id).cloned() else { return missing() };
+            sandbox.timeouts = vec![request.json()["timeout"].as_u64().unwrap()];
+            let count = 1 + state.forks_too_many;
+            let ids: Vec<_> = (1..=count).map(|more| format!("i{}", state.made + more)).collect();
+            state.made += count;
+            state.sandboxes.extend(ids.iter().map(|id| (id.clone(), sandbox.clone())));
+            (201, ids.iter().map(|id| json!({"sandbox": made(id)})).collect())
         }
         ("GET", ["sandboxes", _, "metrics"]) => (
             200,
