@@ -193,6 +193,41 @@ fn a_file_that_is_no_program_is_126_and_a_name_that_is_nothing_127() {
     assert_eq!((output.status.code(), output.stdout().as_str()), (Some(0), "ran\n"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_script_runs_by_the_interpreter_that_it_names() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("bin")).unwrap();
+    let script = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    script("args.py", "#!/usr/bin/env python3\nimport sys\nprint(sys.argv, 6 * 7)\nsys.exit(3)\n");
+    script("bin/args.sh", "#!/bin/bash -e\necho \"$0\" \"$#\" \"$2\"; false; echo not here\n");
+    script("again", "#! /workspace/bin/args.sh\n");
+    script("absent", "#!/usr/bin/ruby\n");
+    script("endless", "#!/workspace/endless\n");
+    script("machine", "\x7fELF\x02");
+    let run = |program: &[&str]| {
+        let output = command(folder.path())
+            .args(["run", "--wall", "require", "--"])
+            .args(program)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        (output.status.code().unwrap(), output.stdout())
+    };
+    assert_eq!(run(&["./args.py", "a b"]), (3, "['./args.py', 'a b'] 42\n".to_owned()));
+    assert_eq!(run(&["bin/args.sh", "", "x y"]), (1, "bin/args.sh 2 x y\n".to_owned()));
+    assert_eq!(run(&["/workspace/again", "z"]), (1, "/workspace/bin/args.sh 2 z\n".to_owned()));
+    for program in ["./absent", "./endless", "./machine"] {
+        assert_eq!(run(&[program]), (126, String::new()), "{program}");
+    }
+}
+
 #[test]
 fn a_component_is_told_apart_and_a_writable_directory_refused_with_the_way_out() {
     let folder = tempfile::tempdir().unwrap();

@@ -133,7 +133,11 @@ impl Engine {
     pub async fn prepare_for(&self, spec: &Spec, exec: &Exec) -> Result<(), Error> {
         let program = self.program(&spec.image)?;
         let command = exec.argv.first().map(String::as_str).unwrap_or_default();
-        let Some(selected) = program.select(command, &exec.argv, &exec.env) else { return Ok(()) };
+        let Some(selected) = program.select(command, &exec.argv, &exec.env) else {
+            // A script may name any of them.
+            let is_path = command.contains('/');
+            return if is_path { self.load_all(&program, spec.limits.metering).await } else { Ok(()) };
+        };
         let loaded = self.load(&program, selected, spec.limits.metering).await?;
         if loaded.knows_processes {
             // It may start any other.

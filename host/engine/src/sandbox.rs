@@ -63,15 +63,24 @@ impl LocalSandbox {
         let (world, life) = self.open().ok_or_else(|| Error::Gone { reference: self.reference() })?;
         let (events, received) = mpsc::channel(EVENTS_WAITING);
         let control = Control::default();
-        let command = exec.argv.first().map(String::as_str).unwrap_or_default();
+        let mut argv = exec.argv;
+        let mut command = argv.first().cloned().unwrap_or_default();
         let cwd = exec.cwd.clone().unwrap_or_else(|| self.default_cwd());
         if !self.shows(&cwd) || world.find(&cwd) != Some(Found::Directory) {
             let what = format!("the working directory {cwd} is not a directory in the sandbox");
             return Err(Error::Refused(Refusal::Exec { what }));
         }
         let own: Vec<(String, String)> = self.spec.env.iter().cloned().chain(exec.env).collect();
-        let Some(selected) = self.program.select(command, &exec.argv, &own) else {
-            let outcome = not_run(why_not_run(&world, command, &cwd));
+        let mut selected = self.program.select(&command, &argv, &own);
+        if selected.is_none()
+            && let Some(script) = script(&world, &command, &cwd)
+        {
+            argv.splice(..1, script.interpreter);
+            selected = self.program.select(&script.command, &argv, &own);
+            command = script.command;
+        }
+        let Some(selected) = selected else {
+            let outcome = not_run(why_not_run(&world, &command, &cwd));
             return Ok(Running::new(received, Box::pin(async { Ok(outcome) }), control));
         };
         let loaded = self.engine.load(&self.program, selected, self.spec.limits.metering).await?;
@@ -83,8 +92,8 @@ impl LocalSandbox {
             Start::Module(_) => {
                 let env = environment(&ENVIRONMENT, image, own, &cwd);
                 let mut process =
-                    Process::new(Arc::clone(&world), &exec.argv, &env, exec.stdin, events, control.clone())?;
-                process.set_start(command, &cwd);
+                    Process::new(Arc::clone(&world), &argv, &env, exec.stdin, events, control.clone())?;
+                process.set_start(&command, &cwd);
                 process.set_git(exec.git);
                 process.set_changes(exec.changes);
                 if exec.stop_at_unsupported {
@@ -102,13 +111,13 @@ impl LocalSandbox {
             }
             Start::Component(_) => {
                 let env = environment(&ENVIRONMENT_OF_COMPONENTS, image, own, &cwd);
-                let start = component::Start { argv: exec.argv, env, cwd, stdin: exec.stdin };
+                let start = component::Start { argv, env, cwd, stdin: exec.stdin };
                 let guest = Command::new(Arc::clone(&world), &limits, start, events, control.clone())?;
                 let run = Run { loaded, limits, world };
                 Box::pin(run.component(guest, control.clone()))
             }
             Start::Nothing(reason) => {
-                let exit = Exit::NotRunnable { command: command.to_owned(), reason: reason.clone() };
+                let exit = Exit::NotRunnable { command, reason: reason.clone() };
                 Box::pin(async { Ok(not_run(exit)) })
             }
         };
@@ -170,6 +179,21 @@ async fn ended_with(
         outcome = done => outcome,
         outcome = closed => outcome,
     }
+}
+
+/// A script that is named as the command, by the interpreter of its first line (`execve(2)`).
+struct Script {
+    command: String,
+    /// What takes the place of the first argument.
+    interpreter: Vec<String>,
+}
+
+fn script(world: &World, command: &str, cwd: &str) -> Option<Script> {
+    let executable = command.contains('/').then(|| world.executable(cwd, command))??;
+    let words = executable.interpreter.into_iter().map(String::from_utf8);
+    let interpreter: Vec<String> = words.collect::<Result<_, _>>().ok()?;
+    // What is found without one is a command of the image by another path.
+    (!interpreter.is_empty()).then(|| Script { command: executable.command.into(), interpreter })
 }
 
 /// Why a command that the image does not offer cannot be run, as bash tells the two apart.
