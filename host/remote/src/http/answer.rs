@@ -11,6 +11,9 @@ use tokio::time::{Instant, timeout};
 
 use super::fault::Context;
 
+/// Most bytes of an answer that is no success.
+const REFUSAL_LIMIT: usize = 64 << 10;
+
 /// An answer with its whole body.
 #[derive(Debug)]
 pub struct Answer {
@@ -96,6 +99,11 @@ pub struct Streaming {
 }
 
 impl Streaming {
+    pub(super) fn new(response: reqwest::Response, between_bytes: Duration, context: Context) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        Self { status, headers, response, between_bytes, context }
+    }
+
     /// The next piece; `None` at the end of the body.
     ///
     /// # Errors
@@ -121,6 +129,13 @@ impl Streaming {
             Ok(answer) => answer,
             Err(_) => Err(context.slow(waited)),
         }
+    }
+
+    /// The answer, where it is no success. Without a body that can be taken, the status alone tells what it is about.
+    pub(super) async fn refused(self, deadline: Instant) -> Answer {
+        let (status, headers, context) = (self.status, self.headers.clone(), self.context.clone());
+        let bare = Answer { status, headers, body: Bytes::new(), tries: 0, context };
+        self.collect(REFUSAL_LIMIT, deadline).await.unwrap_or(bare)
     }
 
     async fn gather(mut self, limit: usize) -> Result<Answer, Error> {

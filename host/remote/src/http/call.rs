@@ -21,9 +21,6 @@ use super::secret::Secret;
 /// the largest.
 const USUAL_LIMIT: usize = 8 << 20;
 
-/// Most bytes of an answer that is no success.
-const REFUSAL_LIMIT: usize = 64 << 10;
-
 /// The slowest line that a body is sent over.
 const MIN_BYTES_PER_SECOND: u64 = 128 << 10;
 
@@ -264,22 +261,11 @@ impl Call {
             }
             Ok(Ok(Ok(response))) => response,
         };
-        let streaming = Streaming {
-            status: response.status(),
-            headers: response.headers().clone(),
-            response,
-            between_bytes: self.times.between_bytes,
-            context: self.context.clone(),
-        };
+        let streaming = Streaming::new(response, self.times.between_bytes, self.context.clone());
         if streaming.status.is_success() {
             return Ok(Tried::Done(Box::new(Opened::Stream(streaming))));
         }
-        let (status, headers) = (streaming.status, streaming.headers.clone());
-        let answer = match streaming.collect(REFUSAL_LIMIT, deadline).await {
-            Ok(answer) => answer,
-            // The status alone tells what it is about.
-            Err(_) => Answer { status, headers, body: Bytes::new(), tries: 0, context: self.context.clone() },
-        };
+        let answer = streaming.refused(deadline).await;
         if may_repeat && self.is_passing(&answer) {
             let told = retry::retry_after(&answer.headers);
             return Ok(Tried::Again { why: answer.error(), told });

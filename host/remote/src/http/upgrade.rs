@@ -4,9 +4,9 @@ use reqwest::StatusCode;
 use reqwest::header::{CONNECTION, HeaderMap, UPGRADE};
 use sandpiper_core::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
-use super::answer::Answer;
+use super::answer::Streaming;
 use super::call::Call;
 
 /// A connection that is no longer HTTP's.
@@ -34,22 +34,21 @@ impl Call {
         let mut call = self.header(CONNECTION.as_str(), "upgrade").header(UPGRADE.as_str(), protocol).once();
         let request = call.request()?;
         let wait = call.times.first_byte;
+        let deadline = Instant::now() + wait;
         let context = &call.context;
-        let asked = async {
-            let response = call.http.execute(request).await.map_err(|err| context.unreachable(err))?;
-            let (status, headers) = (response.status(), response.headers().clone());
-            if status != StatusCode::SWITCHING_PROTOCOLS {
-                let body = response.bytes().await.unwrap_or_default();
-                let answer = Answer { status, headers, body, tries: 1, context: context.clone() };
-                return Err(if status.is_success() {
-                    answer.protocol(format!("the connection does not become {protocol}"))
-                } else {
-                    answer.error()
-                });
-            }
-            let connection = response.upgrade().await.map_err(|err| context.unreachable(err))?;
-            Ok(Upgraded { headers, connection })
-        };
-        timeout(wait, asked).await.unwrap_or_else(|_| Err(context.slow(wait)))
+        let late = |_| context.slow(wait);
+        let broken = |err| context.unreachable(err);
+        let response =
+            timeout_at(deadline, call.http.execute(request)).await.map_err(late)?.map_err(broken)?;
+        if response.status().is_success() {
+            return Err(context.protocol(format!("the connection does not become {protocol}")));
+        }
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            let refused = Streaming::new(response, call.times.between_bytes, context.clone());
+            return Err(refused.refused(deadline).await.error());
+        }
+        let headers = response.headers().clone();
+        let connection = timeout_at(deadline, response.upgrade()).await.map_err(late)?.map_err(broken)?;
+        Ok(Upgraded { headers, connection })
     }
 }

@@ -152,3 +152,17 @@ async fn what_is_no_handshake_is_an_error() {
     let expected = "the backend test cannot follow: no such log (HTTP 404 Not Found)";
     assert_eq!(connect(&server).await.unwrap_err().to_string(), expected);
 }
+
+#[tokio::test]
+async fn a_refusal_without_an_end_is_its_status() {
+    let server = Server::start(|_, mut reply: Reply| async move {
+        reply
+            .raw("HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n")
+            .await?;
+        while reply.chunk(&[b'x'; 10_000]).await.is_ok() {}
+        Ok(None)
+    })
+    .await;
+    let err = tokio::time::timeout(Duration::from_secs(10), connect(&server)).await.unwrap().unwrap_err();
+    assert_eq!(err.to_string(), "the backend test cannot follow: HTTP 404 Not Found");
+}
