@@ -7,8 +7,9 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use sandpiper_core::Error;
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
+use super::client::on_the_line;
 use super::fault::Context;
 
 /// Most bytes of an answer that is no success.
@@ -121,14 +122,9 @@ impl Streaming {
     ///
     /// # Errors
     /// As [`Streaming::chunk`]; [`Error::Protocol`] when it has more than `limit` bytes, [`Error::Slow`] when
-    /// it is not there by `deadline`.
-    pub async fn collect(self, limit: usize, deadline: Instant) -> Result<Answer, Error> {
-        let waited = deadline.saturating_duration_since(Instant::now());
-        let context = self.context.clone();
-        match tokio::time::timeout_at(deadline, self.gather(limit)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(context.slow(waited)),
-        }
+    /// it is not there by `deadline`, which moves on by what comes, at 128 KiB a second.
+    pub async fn collect(self, limit: usize, mut deadline: Instant) -> Result<Answer, Error> {
+        self.collect_by(limit, &mut deadline).await
     }
 
     /// The answer, where it is no success. Without a body that can be taken, the status alone tells what it is about.
@@ -138,16 +134,23 @@ impl Streaming {
         self.collect(REFUSAL_LIMIT, deadline).await.unwrap_or(bare)
     }
 
-    async fn gather(mut self, limit: usize) -> Result<Answer, Error> {
+    /// [`Streaming::collect`], which leaves the deadline where it has moved to.
+    pub(super) async fn collect_by(mut self, limit: usize, deadline: &mut Instant) -> Result<Answer, Error> {
+        let begun = Instant::now();
         let too_large = |context: &Context| context.protocol(format!("the body has more than {limit} bytes"));
         if self.response.content_length().is_some_and(|length| length > limit as u64) {
             return Err(too_large(&self.context));
         }
         let mut body = BytesMut::new();
-        while let Some(chunk) = self.chunk().await? {
+        loop {
+            let Ok(chunk) = timeout_at(*deadline, self.chunk()).await else {
+                return Err(self.context.slow(begun.elapsed()));
+            };
+            let Some(chunk) = chunk? else { break };
             if chunk.len() > limit.saturating_sub(body.len()) {
                 return Err(too_large(&self.context));
             }
+            *deadline += on_the_line(chunk.len());
             body.extend_from_slice(&chunk);
         }
         let body = body.freeze();

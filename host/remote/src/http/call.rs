@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::answer::{Answer, Opened, Streaming};
-use super::client::{Client, Times};
+use super::client::{Client, Times, on_the_line};
 use super::fault::{Context, IsGone};
 use super::retry::{self, Retries};
 use super::secret::Secret;
@@ -20,9 +20,6 @@ use super::secret::Secret;
 /// Most bytes of an answer that is taken as a whole, unless the call says otherwise: lists of sandboxes are
 /// the largest.
 const USUAL_LIMIT: usize = 8 << 20;
-
-/// The slowest line that a body is sent over.
-const MIN_BYTES_PER_SECOND: u64 = 128 << 10;
 
 /// A call that is being put together. What is wrong with it is told when it is sent.
 pub struct Call {
@@ -191,12 +188,12 @@ impl Call {
     /// [`Error::Unreachable`], [`Error::Slow`] or [`Error::Protocol`]; and [`Error::RateLimited`] when the
     /// server names a time that is too far away.
     pub async fn send(mut self) -> Result<Answer, Error> {
-        let deadline = self.deadline();
+        let mut deadline = self.deadline();
         let mut tried = 0;
         loop {
             let again = match self.open_by(deadline, &mut tried).await? {
                 Opened::Refused(answer) => return Ok(Answer { tries: tried, ..answer }),
-                Opened::Stream(streaming) => match streaming.collect(self.limit, deadline).await {
+                Opened::Stream(streaming) => match streaming.collect_by(self.limit, &mut deadline).await {
                     Ok(answer) => return Ok(Answer { tries: tried, ..answer }),
                     // The answer has broken off: that it was done, is known only for what can be repeated.
                     Err(err @ Error::Unreachable { .. }) if self.may_repeat() => err,
@@ -309,7 +306,7 @@ impl Call {
     /// The time that what is sent has by its size.
     fn sending(&self) -> Duration {
         match &self.body {
-            Some(Payload::Whole(bytes)) => Duration::from_secs(bytes.len() as u64 / MIN_BYTES_PER_SECOND),
+            Some(Payload::Whole(bytes)) => on_the_line(bytes.len()),
             _ => Duration::ZERO,
         }
     }

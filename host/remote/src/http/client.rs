@@ -9,6 +9,14 @@ use reqwest::{Method, Url};
 
 use super::{Call, Retries, Secret};
 
+/// The slowest line that a body passes over.
+const MIN_BYTES_PER_SECOND: u32 = 128 << 10;
+
+/// The time that a body of this size has.
+pub(super) fn on_the_line(bytes: usize) -> Duration {
+    Duration::from_secs(bytes as u64) / MIN_BYTES_PER_SECOND
+}
+
 /// How long is waited for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
@@ -19,8 +27,8 @@ pub struct Times {
     /// Between two pieces of an answer's body.
     pub between_bytes: Duration,
     /// For a call whose answer is taken as a whole, with all tries and the waits between them. What is sent
-    /// has time beyond that by its size, at 128 KiB a second. A call whose answer is a stream has to have
-    /// begun in this time.
+    /// and what comes has time beyond that by its size, at 128 KiB a second. A call whose answer is a stream
+    /// has to have begun in this time.
     pub whole: Duration,
 }
 

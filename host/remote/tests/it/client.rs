@@ -250,6 +250,26 @@ async fn a_body_that_stops_is_slow_and_one_that_drips_has_an_end() {
 }
 
 #[tokio::test]
+async fn a_large_body_has_time_by_its_size() {
+    let server = Server::start(|_, mut reply| async move {
+        reply.begin_chunks("text/plain").await?;
+        for _ in 0..8 {
+            reply.chunk(&[b'x'; 64 << 10]).await?;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        reply.end_chunks().await?;
+        Ok(None)
+    })
+    .await;
+    let client = client(&server.url);
+    let times = Times { whole: Duration::from_millis(300), ..client.times() };
+    let begun = Instant::now();
+    let answer = client.call(Method::POST, &["large"], "look").times(times).send().await.unwrap();
+    assert_eq!(answer.body.len(), 512 << 10);
+    assert!(begun.elapsed() > times.whole);
+}
+
+#[tokio::test]
 async fn an_answer_that_breaks_off_is_never_taken_for_whole() {
     let cut = |_, mut reply: Reply| async move {
         reply.raw("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{}").await?;
