@@ -97,14 +97,14 @@ impl Daytona {
     /// # Errors
     /// [`ConfigError`] for an address or a key that cannot be.
     pub fn new(config: DaytonaConfig) -> Result<Self, ConfigError> {
-        let client = Client::new(ClientConfig {
+        let client = introduced(&Client::new(ClientConfig {
             backend: NAME,
             base_url: config.api_url.clone(),
             headers: headers(&config),
             times: config.times,
             retries: config.retries,
             proxy: config.proxy.clone(),
-        })?;
+        })?)?;
         Ok(Self(Arc::new(Shared { control: Control { client }, config })))
     }
 
@@ -248,7 +248,8 @@ impl Daytona {
             url => url.to_owned(),
         };
         let url = format!("{}/{}", url.trim_end_matches('/'), reference.id);
-        let client = control.client.at(&url, headers(&self.0.config)).map_err(|err| Error::Protocol {
+        let client = control.client.at(&url, headers(&self.0.config));
+        let client = client.and_then(|client| introduced(&client)).map_err(|err| Error::Protocol {
             backend: NAME.to_owned(),
             action: "look at a sandbox",
             what: err.to_string(),
@@ -433,16 +434,18 @@ fn is_walled(request: &CreateSandbox, made: &wire::Sandbox) -> Result<(), Error>
 }
 
 fn headers(config: &DaytonaConfig) -> Vec<(&'static str, Secret)> {
-    let mut headers = vec![
-        ("authorization", Secret::new(format!("Bearer {}", config.api_key.expose()))),
-        ("x-daytona-source", Secret::new(NAME)),
-        // Without it, a client that is not an official one gets both streams as one.
-        ("x-daytona-split-output", Secret::new("true")),
-    ];
+    let mut headers = vec![("authorization", Secret::new(format!("Bearer {}", config.api_key.expose())))];
     if let Some(organization) = &config.organization {
         headers.push(("x-daytona-organization-id", Secret::new(organization)));
     }
     headers
+}
+
+/// The client, which says what it is.
+fn introduced(client: &Client) -> Result<Client, ConfigError> {
+    let client = client.with_header("x-daytona-source", NAME)?;
+    // Without it, a client that is not an official one gets both streams as one.
+    client.with_header("x-daytona-split-output", "true")
 }
 
 /// The limits that are noted with a sandbox; the usual ones where others have made it.

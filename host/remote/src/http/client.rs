@@ -115,6 +115,7 @@ pub struct Client {
     pub(super) server: Arc<Server>,
 }
 
+#[derive(Clone)]
 pub(super) struct Server {
     pub backend: &'static str,
     pub base: Url,
@@ -167,6 +168,16 @@ impl Client {
         Ok(Self { http: self.http.clone(), server: Arc::new(Server::new(config)?) })
     }
 
+    /// The same client with one more header of each request. It is no secret: what a server says may have its value.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] for a header that cannot be.
+    pub fn with_header(&self, name: &'static str, value: &str) -> Result<Self, ConfigError> {
+        let mut server = Server::clone(&self.server);
+        server.headers.push(header(server.backend, name, value)?);
+        Ok(Self { http: self.http.clone(), server: Arc::new(server) })
+    }
+
     /// A call of `method`, for the path of these segments; `action` completes "cannot ..." in errors.
     pub fn call(&self, method: Method, segments: &[&str], action: &'static str) -> Call {
         Call::new(self, method, segments, action)
@@ -194,12 +205,9 @@ impl Server {
         let mut headers = Vec::new();
         let mut secrets = Vec::new();
         for (name, secret) in config.headers {
-            let wrong = |wrong| ConfigError::Value { backend, setting: name, wrong };
-            let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("no name of a header"))?;
-            let value = HeaderValue::from_str(secret.expose());
-            let mut value = value.map_err(|_| wrong("not a value that a header can have"))?;
+            let (name, mut value) = header(backend, name, secret.expose())?;
             value.set_sensitive(true);
-            headers.push((header, value));
+            headers.push((name, value));
             // A server may repeat the key without the scheme before it, as in `Bearer`.
             secrets.extend(secret.expose().split_once(' ').map(|(_, key)| Secret::new(key)));
             secrets.push(secret);
@@ -207,6 +215,17 @@ impl Server {
         let base = parse_base(backend, &config.base_url)?;
         Ok(Self { backend, base, headers, secrets, times: config.times, retries: config.retries })
     }
+}
+
+fn header(
+    backend: &'static str,
+    name: &'static str,
+    value: &str,
+) -> Result<(HeaderName, HeaderValue), ConfigError> {
+    let wrong = |wrong| ConfigError::Value { backend, setting: name, wrong };
+    let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("no name of a header"))?;
+    let value = HeaderValue::from_str(value).map_err(|_| wrong("not a value that a header can have"))?;
+    Ok((header, value))
 }
 
 fn parse_base(backend: &'static str, text: &str) -> Result<Url, ConfigError> {

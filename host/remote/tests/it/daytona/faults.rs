@@ -90,16 +90,18 @@ async fn credentials_that_are_refused_are_unauthorized() {
         &daemon,
         |_| true,
         |_, _, reply| async {
-            says(reply, 401, &[], r#"{"statusCode":401,"message":"Invalid credentials swordfish-key"}"#).await
+            let said = r#"{"statusCode":401,"message":"swordfish-key is no key, see daytona.io"}"#;
+            says(reply, 401, &[], said).await
         },
     )
     .await;
     let err = create_fails(&daemon, &server).await;
     assert_eq!(
         err.to_string(),
-        "the backend daytona refuses the credentials: Invalid credentials [redacted] (HTTP 401 Unauthorized)"
+        "the backend daytona refuses the credentials: [redacted] is no key, see daytona.io (HTTP 401 Unauthorized)"
     );
     assert_eq!(server.lines(), ["POST /api/sandbox"]);
+    assert_eq!(server.requests()[0].header("x-daytona-source"), "daytona");
 }
 
 #[tokio::test]
