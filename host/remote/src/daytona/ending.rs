@@ -84,9 +84,9 @@ impl Ending {
 
     /// Ends the command and its session, and waits for that.
     pub(super) async fn end(&mut self) -> Result<(), Error> {
-        let Some(session) = self.session.take() else { return Ok(()) };
-        let files = std::mem::take(&mut self.files);
-        let ended = timeout(ENDING, end(&self.toolbox, &session, self.first, files)).await;
+        let Some(session) = self.session.clone() else { return Ok(()) };
+        let ended = timeout(ENDING, end(&self.toolbox, &session, self.first, self.files.clone())).await;
+        self.session = None;
         ended.unwrap_or_else(|_| {
             Err(Error::Slow { backend: NAME.to_owned(), action: "end a command", after: ENDING })
         })

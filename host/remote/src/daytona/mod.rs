@@ -366,7 +366,7 @@ struct Lost {
 impl Lost {
     /// Deletes what was made, when creating it ended in this error.
     async fn delete(&mut self, err: &Error) {
-        let Some(creation) = self.creation.take() else { return };
+        let Some(creation) = self.creation.clone() else { return };
         let nothing_was_made = matches!(
             err,
             Error::Unauthorized { .. } | Error::RateLimited { .. } | Error::Refused(_) | Error::Image { .. }
@@ -374,6 +374,8 @@ impl Lost {
         if self.reference.is_some() || !nothing_was_made {
             delete(&self.daytona, &creation, self.reference.as_ref()).await;
         }
+        // Only now: this future may be dropped before.
+        self.creation = None;
     }
 }
 

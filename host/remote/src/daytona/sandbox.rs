@@ -209,10 +209,11 @@ struct Forked {
 
 impl Forked {
     async fn failed(&mut self, err: Error) -> Error {
-        if let Some(reference) = self.reference.take() {
+        if let Some(reference) = &self.reference {
             // What cannot be deleted now is found by its labels.
-            let _ = self.daytona.control().delete(&reference).await;
+            let _ = self.daytona.control().delete(reference).await;
         }
+        self.reference = None;
         err
     }
 }

@@ -211,6 +211,98 @@ async fn a_sandbox_that_nobody_waits_for_any_more_is_deleted() {
     until(|| daemon.ids().is_empty()).await;
 }
 
+/// Whether something was to be deleted whose path begins so.
+fn is_deleting(server: &Server, path: &str) -> bool {
+    server.lines().iter().any(|line| line.strip_prefix("DELETE ").is_some_and(|of| of.starts_with(path)))
+}
+
+#[tokio::test]
+async fn a_sandbox_is_deleted_also_where_nobody_waits_for_that() {
+    let daemon = Daemon::new();
+    let (made, deletes) = (Arc::clone(&daemon), Arc::new(AtomicUsize::new(0)));
+    let server = daemon
+        .serve(move |request, reply| {
+            let (made, deletes) = (Arc::clone(&made), Arc::clone(&deletes));
+            async move {
+                if is_create(&request) {
+                    made.make(request.json());
+                    return says(reply, 200, &[], "<html>").await;
+                }
+                if request.method == "DELETE" && deletes.fetch_add(1, Ordering::SeqCst) == 0 {
+                    return says(reply, 409, &[], r#"{"message":"state change in progress"}"#).await;
+                }
+                Ok(Err(reply))
+            }
+        })
+        .await;
+    let daytona = backend(&server.url);
+    {
+        let mut making = Box::pin(create(&daytona, Spec::default()));
+        tokio::select! {
+            _ = &mut making => panic!("it does not wait"),
+            () = until(|| is_deleting(&server, "/api/sandbox/box-0")) => {}
+        }
+    }
+    until(|| daemon.ids().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_fork_is_deleted_also_where_nobody_waits_for_that() {
+    let daemon = Daemon::new();
+    let server = faulty(
+        &daemon,
+        |request| request.method == "PUT" || request.line() == "DELETE /api/sandbox/box-1",
+        |number, _, reply| async move {
+            match number {
+                0 => says(reply, 500, &[], r#"{"message":"no labels"}"#).await,
+                1 => says(reply, 409, &[], r#"{"message":"state change in progress"}"#).await,
+                _ => Ok(Err(reply)),
+            }
+        },
+    )
+    .await;
+    let sandbox = create(&backend(&server.url), Spec::default()).await.unwrap();
+    {
+        let mut forking = sandbox.fork();
+        tokio::select! {
+            _ = &mut forking => panic!("it does not wait"),
+            () = until(|| is_deleting(&server, "/api/sandbox/box-1")) => {}
+        }
+    }
+    until(|| daemon.ids() == ["box-0"]).await;
+}
+
+#[tokio::test]
+async fn a_command_is_ended_also_where_nobody_waits_for_that() {
+    let daemon = Daemon::new();
+    let server = faulty(
+        &daemon,
+        |request| request.method == "DELETE" && request.path.starts_with("/toolbox"),
+        |number, _, mut reply| async move {
+            if number > 0 {
+                return Ok(Err(reply));
+            }
+            reply.client_gone().await;
+            Ok(Ok(None))
+        },
+    )
+    .await;
+    let sandbox = create(&backend(&server.url), Spec::default()).await.unwrap();
+    let (mut events, done, control) = sandbox.spawn(shell("echo up; sleep 7001")).await.unwrap().split();
+    let mut done = Box::pin(done);
+    tokio::select! {
+        _ = &mut done => panic!("it does not wait"),
+        () = async {
+            events.recv().await.unwrap();
+            control.cancel();
+            until(|| is_deleting(&server, "/toolbox")).await;
+        } => {}
+    }
+    assert_eq!(daemon.sessions(), 1);
+    drop(done);
+    until(|| daemon.sessions() == 0).await;
+}
+
 #[tokio::test]
 async fn a_sandbox_that_never_starts_is_slow_and_deleted() {
     let daemon = Daemon::new();
