@@ -54,7 +54,7 @@ use self::sandbox::DaytonaSandbox;
 use self::toolbox::Toolbox;
 use self::wire::{BuildInfo, CREATION_LABEL, CreateSandbox, LANGUAGE_LABEL, State};
 use crate::Secret;
-use crate::http::{Client, ClientConfig, ConfigError, StatusCode};
+use crate::http::{Client, ClientConfig, ConfigError, NoConnection, StatusCode};
 
 /// The backend's name.
 const NAME: &str = "daytona";
@@ -63,9 +63,12 @@ const NAME: &str = "daytona";
 const WALL_LABEL: &str = "sandpiper-wall-ms";
 const OUTPUT_LABEL: &str = "sandpiper-output-bytes";
 
-/// How often a sandbox is looked for whose creation was not answered, and how long in between.
-const LOST_LOOKS: u32 = 3;
-const LOST_PAUSE: Duration = Duration::from_millis(500);
+/// The waits before each look for a sandbox whose creation was not answered, while its caller waits.
+const LOOKS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(500), Duration::from_millis(500)];
+
+/// The same in seconds, once nobody waits: a server may make it when what was before it has given up, after a minute
+/// as gateways have it.
+const LATE_LOOKS: [u64; 7] = [0, 1, 2, 4, 8, 15, 30];
 
 /// How often a creation that is refused for now is tried.
 const CREATE_TRIES: u32 = 5;
@@ -131,10 +134,7 @@ impl Daytona {
                 lost.creation = None;
                 Ok(Box::new(DaytonaSandbox::new(self.clone(), toolbox, spec.limits)))
             }
-            Err(err) => {
-                lost.delete(&err).await;
-                Err(err)
-            }
+            Err(err) => Err(lost.delete(err).await),
         }
     }
 
@@ -364,18 +364,21 @@ struct Lost {
 }
 
 impl Lost {
-    /// Deletes what was made, when creating it ended in this error.
-    async fn delete(&mut self, err: &Error) {
-        let Some(creation) = self.creation.clone() else { return };
-        let nothing_was_made = matches!(
-            err,
-            Error::Unauthorized { .. } | Error::RateLimited { .. } | Error::Refused(_) | Error::Image { .. }
-        );
-        if self.reference.is_some() || !nothing_was_made {
-            delete(&self.daytona, &creation, self.reference.as_ref()).await;
+    /// Deletes what was made, when creating it ended in this error; gives the error that is to be told.
+    async fn delete(&mut self, err: Error) -> Error {
+        let Some(creation) = self.creation.clone() else { return err };
+        let deleted = match &self.reference {
+            Some(reference) => self.daytona.control().delete(reference).await.is_ok(),
+            None if is_refusal(&err) => true,
+            None => look(&self.daytona, &creation).await || !is_unanswered(&err),
+        };
+        if deleted {
+            // Only now: this future may be dropped before.
+            self.creation = None;
+            return err;
         }
-        // Only now: this future may be dropped before.
-        self.creation = None;
+        // It is looked for on, when this is dropped.
+        with_remains(err, &creation)
     }
 }
 
@@ -383,35 +386,84 @@ impl Drop for Lost {
     fn drop(&mut self) {
         let (Some(creation), Ok(runtime)) = (self.creation.take(), Handle::try_current()) else { return };
         let (daytona, reference) = (self.daytona.clone(), self.reference.take());
-        runtime.spawn(async move { delete(&daytona, &creation, reference.as_ref()).await });
+        runtime.spawn(async move {
+            let control = daytona.control();
+            for seconds in LATE_LOOKS {
+                sleep(Duration::from_secs(seconds)).await;
+                let deleted = match &reference {
+                    Some(reference) => control.delete(reference).await.is_ok(),
+                    None => delete(control, &creation).await.unwrap_or_default(),
+                };
+                if deleted {
+                    return;
+                }
+            }
+        });
     }
 }
 
-/// Deletes what was made in a creation. A server that was cut off may make it a little later.
-async fn delete(daytona: &Daytona, creation: &str, reference: Option<&SandboxRef>) {
-    let control = daytona.control();
-    if let Some(reference) = reference {
-        // What cannot be deleted now is found by its labels.
-        let _ = control.delete(reference).await;
-        return;
+/// Whether an error says that nothing was made.
+fn is_refusal(err: &Error) -> bool {
+    match err {
+        Error::Unauthorized { .. } | Error::RateLimited { .. } | Error::Refused(_) | Error::Image { .. } => {
+            true
+        }
+        Error::Unreachable { source, .. } => source.is::<NoConnection>(),
+        _ => false,
     }
+}
+
+/// Whether a creation that ended so may still go on.
+fn is_unanswered(err: &Error) -> bool {
+    matches!(err, Error::Unreachable { .. } | Error::Slow { .. } | Error::Protocol { .. })
+}
+
+/// The error, which says how to find what may be left.
+fn with_remains(err: Error, creation: &str) -> Error {
+    let remains = format!("a sandbox with the label {CREATION_LABEL}={creation} may be left");
+    match err {
+        Error::Unreachable { backend, action, source } => {
+            Error::Unreachable { backend, action, source: format!("{source}; {remains}").into() }
+        }
+        // It has no words of its own.
+        Error::Slow { backend, action, after } => {
+            let source = format!("no answer within {after:?}; {remains}").into();
+            Error::Unreachable { backend, action, source }
+        }
+        Error::Protocol { backend, action, what } => {
+            Error::Protocol { backend, action, what: format!("{what}; {remains}") }
+        }
+        Error::Backend { backend, action, message } => {
+            Error::Backend { backend, action, message: format!("{message}; {remains}") }
+        }
+        err => err,
+    }
+}
+
+/// Deletes what a creation has made; whether it has. A server that was cut off may make it a little later.
+async fn look(daytona: &Daytona, creation: &str) -> bool {
+    for pause in LOOKS {
+        sleep(pause).await;
+        match delete(daytona.control(), creation).await {
+            Ok(false) => {}
+            Ok(true) => return true,
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+/// Deletes what a creation has made by now; whether there was something.
+async fn delete(control: &Control, creation: &str) -> Result<bool, Error> {
     let labels = BTreeMap::from([(CREATION_LABEL.to_owned(), creation.to_owned())]);
-    for look in 0..LOST_LOOKS {
-        if look > 0 {
-            sleep(LOST_PAUSE).await;
-        }
-        let Ok(found) = control.list(&labels).await else { return };
-        let found = found
-            .into_iter()
-            .filter(|sandbox| sandbox.labels.get(CREATION_LABEL) == labels.get(CREATION_LABEL));
-        let mut deleted = false;
-        for sandbox in found {
-            deleted |= control.delete(&SandboxRef::new(NAME, sandbox.id)).await.is_ok();
-        }
-        if deleted {
-            return;
+    let mut deleted = false;
+    for sandbox in control.list(&labels).await? {
+        if sandbox.labels.get(CREATION_LABEL) == labels.get(CREATION_LABEL) {
+            control.delete(&SandboxRef::new(NAME, sandbox.id)).await?;
+            deleted = true;
         }
     }
+    Ok(deleted)
 }
 
 /// A server that does not know a setting ignores it; a sandbox that is not walled in is none.
@@ -568,6 +620,15 @@ mod tests {
             refusal(Spec { image: Image::File("/a.wasm".into()), ..Spec::default() }),
             "cannot use the image /a.wasm: daytona runs no WebAssembly files; name a snapshot"
         );
+    }
+
+    #[test]
+    fn what_may_be_left_is_named_in_any_error() {
+        let (backend, action) = (NAME.to_owned(), "make a sandbox");
+        let err = with_remains(Error::Slow { backend, action, after: Duration::from_secs(5) }, "x");
+        let Error::Unreachable { source, .. } = err else { panic!("{err:?}") };
+        let expected = "no answer within 5s; a sandbox with the label sandpiper-creation=x may be left";
+        assert_eq!(source.to_string(), expected);
     }
 
     #[test]

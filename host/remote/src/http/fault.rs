@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
-use sandpiper_core::{BoxError, Error, SandboxRef};
+use sandpiper_core::{Error, SandboxRef};
 use serde_json::Value;
 
 use super::{Secret, retry};
@@ -15,6 +15,11 @@ pub type IsGone = fn(StatusCode, &[u8]) -> bool;
 
 /// Most characters of a server's message that an error repeats.
 const MAX_MESSAGE: usize = 500;
+
+/// The cause of [`Error::Unreachable`] where no connection was made, so that nothing was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NoConnection(String);
 
 /// What a call is about, for its errors.
 #[derive(Clone, Debug)]
@@ -51,10 +56,12 @@ impl Context {
     }
 
     pub fn unreachable(&self, err: reqwest::Error) -> Error {
+        let err = err.without_url();
+        let phrase = self.phrase(&err);
         Error::Unreachable {
             backend: self.backend.to_owned(),
             action: self.action,
-            source: self.phrase(&err.without_url()),
+            source: if err.is_connect() { NoConnection(phrase).into() } else { phrase.into() },
         }
     }
 
@@ -85,14 +92,14 @@ impl Context {
     }
 
     /// The innermost causes say the most, as in "connection refused".
-    fn phrase(&self, err: &reqwest::Error) -> BoxError {
+    fn phrase(&self, err: &reqwest::Error) -> String {
         let mut text = err.to_string();
         let mut cause = err.source();
         while let Some(err) = cause {
             text = format!("{text}: {err}");
             cause = err.source();
         }
-        self.redacted(&text).into()
+        self.redacted(&text)
     }
 }
 

@@ -17,7 +17,7 @@ mod websocket;
 pub use answer::{Answer, Opened, Streaming};
 pub use call::Call;
 pub use client::{Client, ClientConfig, ConfigError, Times};
-pub use fault::IsGone;
+pub use fault::{IsGone, NoConnection};
 pub use multipart::{Part, multipart};
 pub use reqwest::header::HeaderMap;
 pub use reqwest::{Method, StatusCode};

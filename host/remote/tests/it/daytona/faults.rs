@@ -78,7 +78,9 @@ async fn a_refused_connection_is_unreachable() {
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let daytona = backend(&format!("http://127.0.0.1:{port}"));
     let err = create(&daytona, Spec::default()).await.map(drop).unwrap_err();
-    assert!(matches!(err, Error::Unreachable { action: "make a sandbox", .. }), "{err:?}");
+    let Error::Unreachable { action: "make a sandbox", source, .. } = err else { panic!("{err:?}") };
+    // Nothing was asked, so that nothing is left.
+    assert!(!source.to_string().contains("label"), "{source}");
     let err = daytona.health().await.unwrap_err();
     assert_eq!(err.to_string(), "the backend daytona cannot be reached to say whether it is there");
 }
@@ -193,6 +195,36 @@ async fn a_sandbox_whose_creation_was_not_answered_is_found_and_deleted() {
     assert_eq!(server.lines(), ["POST /api/sandbox", "GET /api/sandbox", "DELETE /api/sandbox/box-0"]);
     let query = &server.requests()[1].query;
     assert!(query.contains("sandpiper-creation"), "{query}");
+}
+
+#[tokio::test]
+async fn a_sandbox_that_is_made_after_all_is_named_and_deleted() {
+    let daemon = Daemon::new();
+    let later = Arc::clone(&daemon);
+    let server = daemon
+        .serve(move |request, reply| {
+            let later = Arc::clone(&later);
+            async move {
+                if !is_create(&request) {
+                    return Ok(Err(reply));
+                }
+                tokio::spawn(async move {
+                    // Longer than the caller waits for it.
+                    tokio::time::sleep(Duration::from_millis(1500)).await;
+                    later.make(request.json());
+                });
+                reply.reset();
+                Ok(Ok(None))
+            }
+        })
+        .await;
+    let err = create_fails(&daemon, &server).await;
+    let Error::Unreachable { action: "make a sandbox", source, .. } = err else { panic!("{err:?}") };
+    let request = server.requests()[0].json();
+    let label = format!("sandpiper-creation={}", request["labels"]["sandpiper-creation"].as_str().unwrap());
+    assert!(source.to_string().contains(&label), "{source}");
+    until(|| is_deleting(&server, "/api/sandbox/box-0")).await;
+    until(|| daemon.ids().is_empty()).await;
 }
 
 #[tokio::test]
