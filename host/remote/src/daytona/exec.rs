@@ -52,6 +52,9 @@ impl Run {
             heard.exit.clone_from(&ended);
             heard.kill().await;
         }
+        if !matches!(stopped, Some(Exit::Quota { .. })) {
+            heard.cut_open();
+        }
         let exit = match (stopped, ended) {
             (Some(Exit::Cancelled | Exit::Timeout) | None, Some(exit)) => {
                 heard.session.leave();
@@ -123,9 +126,12 @@ async fn drive(stdin: Stdin, heard: &mut Heard) -> Result<Option<Exit>, Error> {
     // Input before the command runs would find no pipe.
     let (mut reads, mut fed) = (input == Input::Lines, false);
     loop {
-        let drain = Instant::now() + DRAIN;
         tokio::select! {
-            listened = heard.listen() => listened?,
+            listened = heard.listen() => {
+                if !listened? {
+                    return Ok(None);
+                }
+            }
             () = &mut listen => continue,
             result = &mut feed, if reads && heard.started && !fed => {
                 fed = true;
@@ -141,7 +147,6 @@ async fn drive(stdin: Stdin, heard: &mut Heard) -> Result<Option<Exit>, Error> {
                 }
                 continue;
             }
-            () = sleep_until(drain), if heard.is_over() => return Ok(None),
         }
         if let Some(exit) = heard.pass_on().await? {
             return Ok(Some(exit));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use sandpiper_core::Error;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::NAME;
 use super::toolbox::{SessionRef, Toolbox};
@@ -34,17 +34,25 @@ impl Follow {
         Self { toolbox, at, socket: None, taken: 0, skip: 0, fruitless: 0 }
     }
 
-    /// The next bytes. It can be polled again when the future is dropped.
+    /// The next bytes; `None` when for `quiet` nothing comes of a connection that has brought what was known before.
+    /// It can be polled again when the future is dropped.
     ///
     /// # Errors
     /// Why the log can no longer be followed.
-    pub(super) async fn next(&mut self) -> Result<Bytes, Error> {
+    pub(super) async fn next(&mut self, quiet: Option<Duration>) -> Result<Option<Bytes>, Error> {
         loop {
             let Some(socket) = &mut self.socket else {
                 self.connect().await?;
                 continue;
             };
-            match socket.next().await {
+            let next = match quiet.filter(|_| self.skip == 0) {
+                Some(quiet) => match timeout(quiet, socket.next()).await {
+                    Ok(next) => next,
+                    Err(_) => return Ok(None),
+                },
+                None => socket.next().await,
+            };
+            match next {
                 Ok(Some(mut bytes)) => {
                     let known = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
                     bytes.advance(known);
@@ -54,7 +62,7 @@ impl Follow {
                     }
                     self.taken += bytes.len() as u64;
                     self.fruitless = 0;
-                    return Ok(bytes);
+                    return Ok(Some(bytes));
                 }
                 Ok(None) => {
                     self.socket = None;

@@ -83,17 +83,19 @@ impl Heard {
         self.stdout.closed && self.stderr.closed
     }
 
-    /// Waits for more of the log. Dropping the future loses nothing.
+    /// Waits for more of the log; whether there is. Behind the command's end it waits for [`DRAIN`], where it is not
+    /// on its way to the log. Dropping the future loses nothing.
     ///
     /// # Errors
     /// Why the log can no longer be followed, or is none.
-    pub(super) async fn listen(&mut self) -> Result<(), Error> {
+    pub(super) async fn listen(&mut self) -> Result<bool, Error> {
+        let quiet = self.is_over().then_some(DRAIN);
         let Some(log) = &mut self.log else { return Err(protocol("a command has no log")) };
-        let bytes = log.next().await?;
+        let Some(bytes) = log.next(quiet).await? else { return Ok(false) };
         match self.lines.take(&bytes) {
             Ok(said) => {
                 self.waiting.extend(said);
-                Ok(())
+                Ok(true)
             }
             // Where a sandbox has ended, so has its log, wherever that was.
             Err(what) => Err(self.toolbox.explain(protocol(&what)).await),
@@ -199,6 +201,14 @@ impl Heard {
         }
     }
 
+    /// Says of each stream whose end has not come that there may be more of it.
+    pub(super) fn cut_open(&mut self) {
+        if self.log.is_some() {
+            self.stdout.cut |= !self.stdout.closed;
+            self.stderr.cut |= !self.stderr.closed;
+        }
+    }
+
     /// Ends the command where it runs, and has what it printed before arrive, as far as that comes soon: the streams
     /// come by different ways, of which one may be late.
     pub(super) async fn kill(&mut self) {
@@ -211,7 +221,9 @@ impl Heard {
                 self.session.kill().await?;
             }
             while self.log.is_some() && self.pass_on().await?.is_none() && !self.is_silent() {
-                self.listen().await?;
+                if !self.listen().await? {
+                    break;
+                }
             }
             Ok::<(), Error>(())
         };

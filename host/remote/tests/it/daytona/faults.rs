@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sandpiper_core::{Backend, Error, Exit, FileErrorKind, Image, Limits, Network, Quota, Spec};
+use sandpiper_core::{Backend, Error, Exit, FileErrorKind, Image, Limits, Network, Outcome, Quota, Spec};
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::daemon::Daemon;
 use super::{backend, create, run, shell, until};
 use crate::server::{Reply, Request, Server};
-use crate::websocket::{BINARY, accepted, close, frame};
+use crate::websocket::{BINARY, PONG, accepted, close, frame};
 
 type Before = io::Result<Result<Option<Reply>, Reply>>;
 
@@ -390,11 +390,22 @@ async fn a_server_that_ignores_the_networks_rules_gets_no_command() {
     assert_eq!(server.lines(), ["POST /api/sandbox", "DELETE /api/sandbox/box-9"]);
 }
 
-/// Runs a command whose log is what these connections give, and closes the sandbox.
 async fn followed<F>(
     connection: fn(usize, Request, Reply) -> F,
     limits: Limits,
 ) -> (Result<(Exit, Vec<u8>), Error>, usize)
+where
+    F: Future<Output = Before> + Send + 'static,
+{
+    let (outcome, connections) = outcome_of(connection, limits).await;
+    (outcome.map(|outcome| (outcome.exit, outcome.stdout.bytes)), connections)
+}
+
+/// Runs a command whose log is what these connections give, and closes the sandbox.
+async fn outcome_of<F>(
+    connection: fn(usize, Request, Reply) -> F,
+    limits: Limits,
+) -> (Result<Outcome, Error>, usize)
 where
     F: Future<Output = Before> + Send + 'static,
 {
@@ -405,7 +416,79 @@ where
     sandbox.close().await.unwrap();
     assert_eq!(daemon.ids(), Vec::<String>::new());
     let connections = server.requests().iter().filter(|request| is_log(request)).count();
-    (outcome.map(|outcome| (outcome.exit, outcome.stdout.bytes)), connections)
+    (outcome, connections)
+}
+
+/// Is there, and says no more.
+async fn stalls(mut reply: Reply) -> Before {
+    loop {
+        reply.raw(frame(PONG, b"")).await?;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_breaks_off_behind_the_end_is_waited_for() {
+    // The end of the command is known, and nothing of its output.
+    let (outcome, connections) = outcome_of(
+        |number, request, mut reply| async move {
+            if number == 1 {
+                // Until the client no longer waits, which is as long as streams may be quiet.
+                reply.client_gone().await;
+                return Ok(Ok(None));
+            }
+            let begun = [log(2, "@4000000"), log(2, "#0")].concat();
+            let rest = [log(1, &STANDARD.encode("hello\n")), log(1, "."), log(2, ".")].concat();
+            reply.raw(accepted(&request)).await?;
+            reply.raw(frame(BINARY, &begun)).await?;
+            if number == 0 {
+                reply.reset();
+                return Ok(Ok(None));
+            }
+            reply.raw(frame(BINARY, &rest)).await?;
+            stalls(reply).await
+        },
+        Limits::default(),
+    )
+    .await;
+    let outcome = outcome.unwrap();
+    assert_eq!((outcome.exit, outcome.stdout.bytes), (Exit::Code { code: 0 }, b"hello\n".to_vec()));
+    assert!(!outcome.stdout.cut && !outcome.stderr.cut);
+    assert_eq!(connections, 3);
+}
+
+#[tokio::test]
+async fn a_stream_that_has_no_end_is_cut() {
+    let (outcome, connections) = outcome_of(
+        |_, request, mut reply| async move {
+            reply.raw(accepted(&request)).await?;
+            let said = STANDARD.encode("hello\n");
+            let begun = [log(2, "@4000000"), log(1, &said), log(2, "#0"), log(2, ".")].concat();
+            reply.raw(frame(BINARY, &begun)).await?;
+            stalls(reply).await
+        },
+        Limits::default(),
+    )
+    .await;
+    let outcome = outcome.unwrap();
+    assert_eq!((outcome.exit, outcome.stdout.bytes), (Exit::Code { code: 0 }, b"hello\n".to_vec()));
+    assert!(outcome.stdout.cut && !outcome.stderr.cut);
+    assert_eq!(connections, 1);
+}
+
+#[tokio::test]
+async fn a_stream_that_has_no_end_when_its_command_is_ended_is_cut() {
+    let (outcome, _) = outcome_of(
+        |_, request, mut reply| async move {
+            reply.raw(accepted(&request)).await?;
+            reply.raw(frame(BINARY, &[log(2, "@4000000"), log(2, ".")].concat())).await?;
+            stalls(reply).await
+        },
+        Limits { wall: Duration::from_millis(700), ..Limits::default() },
+    )
+    .await;
+    let outcome = outcome.unwrap();
+    assert_eq!((outcome.exit, outcome.stdout.cut, outcome.stderr.cut), (Exit::Timeout, true, false));
 }
 
 #[tokio::test]
