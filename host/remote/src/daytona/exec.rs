@@ -6,7 +6,7 @@ use std::time::Duration;
 use sandpiper_core::{Captured, Control, Error, Event, Exec, Exit, Limits, Outcome, Stdin, Usage};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::command::{Input, command_line, input_line};
 use super::follow::Follow;
@@ -119,7 +119,14 @@ async fn drive(stdin: Stdin, heard: &mut Heard) -> Result<Option<Exit>, Error> {
     let wall = heard.limits.wall;
     let mut feed = pin!(async {
         match reader.take() {
-            Some(reader) => feed(&toolbox, &at, reader, wall).await,
+            Some(reader) => {
+                let fed = feed(&toolbox, &at, reader, wall).await;
+                if matches!(fed, Err(Error::Unreachable { .. })) {
+                    // It may have arrived all the same, or not be wanted any more.
+                    sleep(DRAIN).await;
+                }
+                fed
+            }
             None => Ok(()),
         }
     });
@@ -137,7 +144,8 @@ async fn drive(stdin: Stdin, heard: &mut Heard) -> Result<Option<Exit>, Error> {
                 fed = true;
                 match result {
                     // That a command ends before its input does, is its own business; the log tells.
-                    Err(Error::Backend { .. } | Error::Unreachable { .. }) | Ok(()) => continue,
+                    Err(Error::Backend { .. }) | Ok(()) => continue,
+                    // What waits for its end would wait for ever.
                     Err(err) => return Err(err),
                 }
             }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sandpiper_core::{Backend, Error, Exit, FileErrorKind, Image, Limits, Network, Outcome, Quota, Spec};
+use sandpiper_core::{
+    Backend, Error, Exit, FileErrorKind, Image, Limits, Network, Outcome, Quota, Spec, Stdin,
+};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -646,6 +648,35 @@ async fn three_hundred_megabytes_of_output_are_cut_at_the_limit() {
     .await;
     let (exit, stdout) = outcome.unwrap();
     assert_eq!((exit, stdout.len()), (Exit::Quota { quota: Quota::Output }, 1 << 20));
+}
+
+/// Runs a command of whose input the first line is lost.
+async fn without_input(command: &str) -> Result<Outcome, Error> {
+    let daemon = Daemon::new();
+    let server = faulty(
+        &daemon,
+        |request| request.path.ends_with("/input"),
+        |number, _, reply| async move {
+            if number > 0 {
+                return Ok(Err(reply));
+            }
+            reply.reset();
+            Ok(Ok(None))
+        },
+    )
+    .await;
+    let sandbox = create(&backend(&server.url), Spec::default()).await.unwrap();
+    let input = Stdin::Stream(Box::new(io::Cursor::new(b"line\n")));
+    let outcome = run(&*sandbox, shell(command).stdin(input)).await;
+    until(|| daemon.sessions() == 0).await;
+    outcome
+}
+
+#[tokio::test]
+async fn input_that_is_lost_is_an_error_where_it_is_waited_for() {
+    let outcome = without_input("cat").await;
+    assert!(matches!(outcome, Err(Error::Unreachable { action: "send input", .. })), "{outcome:?}");
+    assert_eq!(without_input("sleep 1; exit 3").await.unwrap().exit, Exit::Code { code: 3 });
 }
 
 #[tokio::test]
