@@ -323,7 +323,7 @@ async fn git_by_the_host_is_refused() {
 }
 
 /// How many processes of this machine have this command line.
-fn running(command: &str) -> usize {
+pub fn running(command: &str) -> usize {
     let is_it = |entry: std::io::Result<std::fs::DirEntry>| {
         let words = std::fs::read(entry.ok()?.path().join("cmdline")).ok()?;
         (String::from_utf8_lossy(&words).replace('\0', " ").trim() == command).then_some(())

@@ -122,6 +122,13 @@ impl Daemon {
         })
     }
 
+    /// Does what a sandbox is asked for, whose answer is lost.
+    pub fn does(&self, request: &Request) {
+        let parts: Vec<&str> = request.path.split('/').filter(|part| !part.is_empty()).collect();
+        let ["toolbox", _, rest @ ..] = parts.as_slice() else { panic!("{}", request.line()) };
+        self.toolbox(request, rest);
+    }
+
     pub async fn answer(&self, request: Request, mut reply: Reply) -> io::Result<Option<Reply>> {
         let path = request.path.clone();
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();

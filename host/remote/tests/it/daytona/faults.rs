@@ -3,16 +3,18 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sandpiper_core::{
-    Backend, Error, Exit, FileErrorKind, Image, Limits, Network, Outcome, Quota, Spec, Stdin,
+    Backend, Error, Exit, FileError, FileErrorKind, FileType, Image, Limits, Network, Outcome, Quota, Spec,
+    Stdin,
 };
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use super::commands::running;
 use super::daemon::Daemon;
 use super::{backend, create, run, shell, until};
 use crate::server::{Reply, Request, Server};
@@ -123,6 +125,97 @@ async fn a_creation_that_has_to_wait_is_made_then() {
     create(&backend(&server.url), Spec::default()).await.unwrap().close().await.unwrap();
     assert!(begun.elapsed() >= Duration::from_secs(1));
     assert_eq!(daemon.ids(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_clock_that_is_ten_minutes_off_does_not_matter() {
+    for minutes in [-10_i64, 10] {
+        let daemon = Daemon::new();
+        let server = faulty(&daemon, is_create, move |number, _, reply| async move {
+            if number > 0 {
+                return Ok(Err(reply));
+            }
+            let at = |seconds: i64| {
+                let now = SystemTime::now();
+                let off = Duration::from_secs(seconds.unsigned_abs());
+                httpdate::fmt_http_date(if seconds < 0 { now - off } else { now + off })
+            };
+            let (date, until) = (at(minutes * 60), at(minutes * 60 + 1));
+            says(reply, 429, &[("date", &date), ("retry-after", &until)], r#"{"message":"slow down"}"#).await
+        })
+        .await;
+        let daytona = backend(&server.url);
+        let begun = tokio::time::Instant::now();
+        let spec = Spec { lifetime: Some(Duration::from_mins(7)), ..Spec::default() };
+        let sandbox = create(&daytona, spec).await.unwrap();
+        let waited = begun.elapsed().as_secs();
+        assert!((1..4).contains(&waited), "{minutes}: {waited}");
+        assert_eq!(daemon.sandboxes.lock().unwrap()["box-0"].ttl_minutes, Some(7));
+        sandbox.set_lifetime(Duration::from_mins(9)).await.unwrap();
+        assert_eq!(daemon.sandboxes.lock().unwrap()["box-0"].ttl_minutes, Some(9));
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_loses_the_answer_to_a_creation_leaves_no_sandbox() {
+    for status in [502, 503, 504] {
+        let daemon = Daemon::new();
+        let made = Arc::clone(&daemon);
+        let server = daemon
+            .serve(move |request, reply| {
+                let made = Arc::clone(&made);
+                async move {
+                    if !is_create(&request) {
+                        return Ok(Err(reply));
+                    }
+                    made.make(request.json());
+                    says(reply, status, &[], "bad gateway").await
+                }
+            })
+            .await;
+        let err = create_fails(&daemon, &server).await;
+        assert!(matches!(err, Error::Unreachable { action: "make a sandbox", .. }), "{err:?}");
+        assert_eq!(server.lines(), ["POST /api/sandbox", "GET /api/sandbox", "DELETE /api/sandbox/box-0"]);
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_loses_the_answer_to_a_command_leaves_none_running() {
+    let daemon = Daemon::new();
+    let working = Arc::clone(&daemon);
+    let server = faulty(
+        &daemon,
+        |request| request.path.ends_with("/exec"),
+        move |_, request, reply| {
+            working.does(&request);
+            says(reply, 502, &[], "bad gateway")
+        },
+    )
+    .await;
+    let sandbox = create(&backend(&server.url), Spec::default()).await.unwrap();
+    let err = run(&*sandbox, shell("sleep 7002")).await.unwrap_err();
+    assert!(matches!(err, Error::Unreachable { action: "run a command", .. }), "{err:?}");
+    let starts = server.lines().iter().filter(|line| line.ends_with("/exec")).count();
+    assert_eq!(starts, 1);
+    until(|| daemon.sessions() == 0 && running("sleep 7002") == 0).await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_fails_twice_is_asked_again_for_what_only_looks() {
+    let daemon = Daemon::new();
+    let server = faulty(
+        &daemon,
+        |request| request.path.ends_with("/process/execute"),
+        |number, _, reply| async move {
+            if number > 1 { Ok(Err(reply)) } else { says(reply, 502, &[], "bad gateway").await }
+        },
+    )
+    .await;
+    let sandbox = create(&backend(&server.url), Spec::default()).await.unwrap();
+    let files = sandbox.files();
+    assert_eq!(files.stat("/dev/null").await.unwrap().kind, FileType::Other);
+    let asked = || server.lines().iter().filter(|line| line.ends_with("/process/execute")).count();
+    assert_eq!(asked(), 3);
 }
 
 #[tokio::test]
@@ -631,23 +724,29 @@ async fn a_log_that_ends_before_its_command_is_no_success() {
 
 #[tokio::test]
 async fn three_hundred_megabytes_of_output_are_cut_at_the_limit() {
+    const LINES: usize = (300 << 20) / (48 << 10);
+    static TAKEN: AtomicUsize = AtomicUsize::new(0);
     let limits = Limits { output_bytes: 1 << 20, ..Limits::default() };
     let (outcome, _) = followed(
         |_, request, mut reply| async move {
             reply.raw(accepted(&request)).await?;
             reply.raw(frame(BINARY, &log(2, "@4000000"))).await?;
             let line = log(1, &STANDARD.encode(vec![b'x'; 48 << 10]));
-            for _ in 0..(300 << 20) / (48 << 10) {
-                // The client has gone long before the end.
+            for _ in 0..LINES {
                 reply.raw(frame(BINARY, &line)).await?;
+                TAKEN.fetch_add(1, Ordering::SeqCst);
             }
-            panic!("all of it was taken");
+            reply.client_gone().await;
+            Ok(Ok(None))
         },
         limits,
     )
     .await;
     let (exit, stdout) = outcome.unwrap();
     assert_eq!((exit, stdout.len()), (Exit::Quota { quota: Quota::Output }, 1 << 20));
+    // The server has ended with the sandbox, so that it has written no more.
+    let taken = TAKEN.load(Ordering::SeqCst);
+    assert!(taken < LINES / 4, "{taken} of {LINES} lines were taken");
 }
 
 /// Runs a command of whose input the first line is lost.
@@ -765,6 +864,45 @@ async fn files_that_come_cut_are_no_content() {
     assert!(matches!(err.kind, FileErrorKind::Unreachable(_)), "{err}");
     sandbox.close().await.unwrap();
     assert_eq!(daemon.ids(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_archive_that_comes_cut_is_none() {
+    let daemon = Daemon::new();
+    let server = faulty(
+        &daemon,
+        |request| request.path.ends_with("/bulk-download"),
+        |number, _, reply| async move {
+            let kind = [("content-type", "multipart/form-data; boundary=B")];
+            let head = "--B\r\nContent-Disposition: form-data; name=\"file\"\r\n";
+            // Of its content one has too little by its own length, and one has no end.
+            let body = match number {
+                0 => format!("{head}Content-Length: 10240\r\n\r\n12345\r\n--B--\r\n"),
+                _ => format!("{head}\r\n12345"),
+            };
+            says(reply, 200, &kind, &body).await
+        },
+    )
+    .await;
+    let sandbox = create(&backend(&server.url), Spec::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a"), "content").unwrap();
+    for _ in 0..2 {
+        let err = sandbox.download(folder.path().to_str().unwrap(), 1 << 20).await.unwrap_err();
+        let Error::File(FileError { kind: FileErrorKind::Backend(what), .. }) = err else {
+            panic!("{err:?}")
+        };
+        assert!(what.ends_with("a form is broken: it ends before its last boundary"), "{what}");
+    }
+    let requests = server.requests();
+    let downloads = requests.iter().filter(|request| request.path.ends_with("/bulk-download"));
+    let staged: Vec<_> =
+        downloads.map(|request| request.json()["paths"][0].as_str().unwrap().to_owned()).collect();
+    assert_eq!(staged.len(), 2);
+    assert!(
+        staged.iter().all(|path| path.ends_with(".tar") && !std::fs::exists(path).unwrap()),
+        "{staged:?}"
+    );
 }
 
 #[tokio::test]
