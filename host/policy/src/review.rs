@@ -8,7 +8,7 @@ use crate::backend::{Backend, RouteReason};
 use crate::entries::{EntryKey, Variable};
 use crate::resolved::Resolved;
 use crate::secret::SecretReference;
-use crate::settings::{Origin, Settings};
+use crate::settings::{Entries, Origin, Setting, Settings, Visitor};
 use crate::value::Value;
 
 /// Something of a policy that a person should know.
@@ -107,10 +107,18 @@ impl Resolved {
             }
         }
         for backend in settings.routing.backends.value.iter().filter(|backend| backend.is_remote()) {
-            reach(
-                &settings.routing.backends.origin,
-                format!("runs may go to {backend}{}", credentials(settings, *backend)),
-            );
+            reach(&settings.routing.backends.origin, format!("runs may go to {backend}"));
+        }
+        // Whether or not runs may go there: the person may name a backend, or ask how it is.
+        for credential in credentials(settings) {
+            reach(credential.0, credential.1);
+        }
+        for said in said_of_backends(settings) {
+            let Said { table, key, value, origin } = said;
+            reach(&origin, format!("what goes to {table} goes by `{table}.{key}` = {value}"));
+        }
+        for (key, value, origin) in raised_caps(settings) {
+            reach(origin, format!("runs on other machines may take `remote.{key}` = {value}"));
         }
         if let Some(rules) = settings.network.allow.value.write().filter(|_| !settings.network().is_none()) {
             reach(&settings.network.allow.origin, format!("the guest reaches {rules}"));
@@ -122,19 +130,112 @@ impl Resolved {
     }
 }
 
-fn credentials(settings: &Settings, backend: Backend) -> String {
-    let sent = |url: &str, key: &SecretReference| format!(", and {key} to {url}");
-    match backend {
-        Backend::E2b => sent(settings.e2b.api_url.value.as_str(), &settings.e2b.api_key.value),
-        Backend::Daytona => sent(settings.daytona.api_url.value.as_str(), &settings.daytona.api_key.value),
-        Backend::Docker => settings
-            .docker
-            .host
-            .value
-            .as_ref()
-            .map_or_else(String::new, |host| format!(" at {}", host.as_str())),
-        Backend::Wasm => String::new(),
+/// Which keys go where, of backends that runs may go to, and of those whose key or address is not the usual one.
+fn credentials(settings: &Settings) -> Vec<(&Origin, String)> {
+    let usual = Settings::default();
+    let (e2b, daytona) = (&settings.e2b, &settings.daytona);
+    let backends = [
+        (
+            Backend::E2b,
+            (&e2b.api_url, e2b.api_url.value != usual.e2b.api_url.value),
+            (&e2b.api_key, e2b.api_key.value != usual.e2b.api_key.value),
+        ),
+        (
+            Backend::Daytona,
+            (&daytona.api_url, daytona.api_url.value != usual.daytona.api_url.value),
+            (&daytona.api_key, daytona.api_key.value != usual.daytona.api_key.value),
+        ),
+    ];
+    let routing = &settings.routing.backends;
+    let mut found = Vec::new();
+    for (backend, (url, is_own_url), (key, is_own_key)) in backends {
+        let origin = match () {
+            () if is_own_key => &key.origin,
+            () if is_own_url => &url.origin,
+            () if routing.value.contains(&backend) => &routing.origin,
+            () => continue,
+        };
+        found.push((origin, format!("{} goes to {} as the key of {backend}", key.value, url.value.as_str())));
     }
+    found
+}
+
+/// A key of a backend elsewhere that has not its usual value.
+struct Said {
+    table: &'static str,
+    key: &'static str,
+    value: String,
+    origin: Origin,
+}
+
+/// What a policy says of backends elsewhere but their credentials: whose image it is, by which daemon. All keys
+/// but those by which a sandbox only has less, or a size, so that a new one is among them.
+fn said_of_backends(settings: &Settings) -> Vec<Said> {
+    const HARMLESS: [&str; 3] = ["lacks", "memory", "cpus"];
+    const CREDENTIALS: [&str; 2] = ["api_url", "api_key"];
+    let said = |mut settings: Settings| {
+        let mut keys = Keys::default();
+        settings.visit(&mut keys);
+        keys.found
+    };
+    let usual = said(Settings::default());
+    let mut found = said(settings.clone());
+    found.retain(|said| {
+        let is_usual =
+            |usual: &Said| (usual.table, usual.key, &usual.value) == (said.table, said.key, &said.value);
+        matches!(said.table, "e2b" | "daytona" | "docker")
+            && !HARMLESS.contains(&said.key)
+            && !CREDENTIALS.contains(&said.key)
+            && !usual.iter().any(is_usual)
+    });
+    found
+}
+
+/// All keys of fixed names, with their values.
+#[derive(Default)]
+struct Keys {
+    table: &'static str,
+    found: Vec<Said>,
+}
+
+impl Visitor for Keys {
+    fn begin(&mut self, name: &'static str, _about: &'static str) {
+        self.table = name;
+    }
+
+    fn end(&mut self) {}
+
+    fn setting<T: Value>(&mut self, name: &'static str, _about: &'static str, setting: &mut Setting<T>) {
+        let value = setting.value.write().unwrap_or_else(|| "nothing".to_owned());
+        self.found.push(Said { table: self.table, key: name, value, origin: setting.origin.clone() });
+    }
+
+    fn entries<K: EntryKey, V: Value>(
+        &mut self,
+        _name: &'static str,
+        _about: &'static str,
+        _entries: &mut Entries<K, V>,
+    ) {
+    }
+}
+
+/// What runs elsewhere may take beyond what they may where nothing is said.
+fn raised_caps(settings: &Settings) -> Vec<(&'static str, String, &Origin)> {
+    fn raised<'a, T: Value + PartialOrd>(
+        key: &'static str,
+        setting: &'a Setting<T>,
+        usual: &Setting<T>,
+    ) -> Option<(&'static str, String, &'a Origin)> {
+        let value = setting.value.write().filter(|_| setting.value > usual.value)?;
+        Some((key, value, &setting.origin))
+    }
+    let (remote, usual) = (&settings.remote, Settings::default().remote);
+    let caps = [
+        raised("max_time", &remote.max_time, &usual.max_time),
+        raised("max_cost", &remote.max_cost, &usual.max_cost),
+        raised("max_sandboxes", &remote.max_sandboxes, &usual.max_sandboxes),
+    ];
+    caps.into_iter().flatten().collect()
 }
 
 fn secret_files(settings: &Settings) -> Vec<(&Path, String)> {

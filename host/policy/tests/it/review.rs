@@ -116,12 +116,70 @@ api_key = { file = "/home/ada/.netrc" }
 5:10: the guest gets /etc at /etc, "read-write"
 4:9: the guest gets /p/.. at /up, "read-only"
 8:7: the guest gets the environment variable AWS_SECRET_ACCESS_KEY as KEY
-10:12: runs may go to e2b, and the file /home/ada/.netrc to https://example.com
+10:12: runs may go to e2b
 10:12: runs may go to docker
+17:11: the file /home/ada/.netrc goes to https://example.com as the key of e2b
 12:9: the guest reaches ["*"]
 14:9: files may be uploaded: ["**"]
 "#);
     let near =
         "[mounts]\n\"/workspace\" = { host = \".\", access = \"read-write\" }\n[limits]\ntimeout = \"1h\"\n";
     assert!(resolve(near).reaches().is_empty());
+}
+
+#[cfg(unix)] // Paths are written with backslashes elsewhere.
+#[test]
+fn a_policy_reaches_by_what_it_says_of_backends_to_which_runs_do_not_go() {
+    let text = r#"
+[e2b]
+api_url = "http://127.0.0.1:4399"
+api_key = { env = "AWS_SECRET_ACCESS_KEY" }
+template = "theirs"
+[daytona]
+api_key = { file = "/home/ada/.netrc" }
+image = "theirs"
+target = "eu"
+[docker]
+host = "unix:///p/daemon.sock"
+image = "theirs"
+[remote]
+max_time = "1h"
+max_cost = "5"
+max_sandboxes = 2
+"#;
+    assert_snapshot!(lines(&resolve(text).reaches()), @r#"
+4:11: the environment variable AWS_SECRET_ACCESS_KEY goes to http://127.0.0.1:4399 as the key of e2b
+7:11: the file /home/ada/.netrc goes to https://app.daytona.io/api as the key of daytona
+5:12: what goes to e2b goes by `e2b.template` = "theirs"
+8:9: what goes to daytona goes by `daytona.image` = "theirs"
+9:10: what goes to daytona goes by `daytona.target` = "eu"
+12:9: what goes to docker goes by `docker.image` = "theirs"
+11:8: what goes to docker goes by `docker.host` = "unix:///p/daemon.sock"
+14:12: runs on other machines may take `remote.max_time` = "1h"
+15:12: runs on other machines may take `remote.max_cost` = "5"
+16:17: runs on other machines may take `remote.max_sandboxes` = 2
+"#);
+    let url = "[e2b]\napi_url = \"https://example.com\"\n";
+    assert_snapshot!(
+        lines(&resolve(url).reaches()),
+        @"2:11: the environment variable E2B_API_KEY goes to https://example.com as the key of e2b"
+    );
+}
+
+#[test]
+fn what_is_usual_or_less_is_no_reach() {
+    let text = r#"
+[e2b]
+template = "base"
+api_url = "https://api.e2b.app"
+api_key = { env = "E2B_API_KEY" }
+lacks = ["ports"]
+[docker]
+memory = "1GiB"
+cpus = 2
+[remote]
+max_time = "1m"
+max_sandboxes = 0
+"#;
+    assert!(resolve(text).reaches().is_empty());
 }
