@@ -15,8 +15,8 @@ const LINES_MAX: usize = 40;
 
 /// Needs that are declared, by words with commas or blanks between them.
 ///
-/// `network`, `network:HOST`, `ports`, `threads`, `fork`, `native`, the name of a program, `tool:NAME`, or the name
-/// of a Python package. `nothing` alone says that nothing is needed whatever the code looks like.
+/// `network`, `network:HOST`, `ports`, `threads`, `fork`, `native`, the name of a program, `tool:NAME`, the name
+/// of a Python package, or `python:NAME`. `nothing` alone says that nothing is needed whatever the code looks like.
 ///
 /// # Examples
 /// ```
@@ -31,6 +31,9 @@ pub struct Declared {
     nothing_else: bool,
 }
 
+/// The kinds that a name is given of, before a colon.
+const KINDS: [&str; 3] = ["network", "tool", "python"];
+
 /// A declaration that is no list of words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeclaredError {
@@ -41,8 +44,8 @@ impl fmt::Display for DeclaredError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
-            "`{}` is no need: give network, network:HOST, ports, threads, fork, native, tool:NAME or a Python package, \
-             or `nothing` alone",
+            "`{}` is no need: give network, network:HOST, ports, threads, fork, native, tool:NAME, python:NAME or a Python \
+             package, or `nothing` alone",
             self.word
         )
     }
@@ -57,7 +60,13 @@ impl FromStr for Declared {
         let mut declared = Self::default();
         for word in text.split([',', ' ', '\t']).filter(|word| !word.is_empty()) {
             let plain = |character: char| character.is_ascii_alphanumeric() || "-_.:+@".contains(character);
-            if word.len() > WORD_BYTES_MAX || declared.words.len() >= WORDS_MAX || !word.chars().all(plain) {
+            let is_of_kind =
+                word.split_once(':').is_none_or(|(kind, name)| KINDS.contains(&kind) && !name.is_empty());
+            if word.len() > WORD_BYTES_MAX
+                || declared.words.len() >= WORDS_MAX
+                || !word.chars().all(plain)
+                || !is_of_kind
+            {
                 let word = word.chars().take(WORD_BYTES_MAX).collect();
                 return Err(DeclaredError { word });
             }
@@ -138,5 +147,16 @@ mod tests {
     fn what_is_no_word_is_refused() {
         let error = "a;b".parse::<Declared>().unwrap_err();
         assert!(error.to_string().starts_with("`a;b` is no need: give network"));
+    }
+
+    #[test]
+    fn a_kind_that_is_not_known_is_no_package() {
+        for word in ["docker:x", "tool:", ":numpy"] {
+            let error = word.parse::<Declared>().unwrap_err();
+            assert!(error.to_string().starts_with(&format!("`{word}` is no need: give network")), "{error}");
+        }
+        for word in ["tool:docker", "python:numpy", "network:example.org:443"] {
+            assert!(word.parse::<Declared>().is_ok(), "{word}");
+        }
     }
 }
