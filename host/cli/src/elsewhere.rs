@@ -231,10 +231,9 @@ impl Journey<'_> {
 fn keep(uploads: &Uploads, path: &RelativePath, kind: EntryKind) -> Keep {
     let Ok(text) = std::str::from_utf8(path.as_bytes()) else { return Keep::HoldBack };
     match (uploads.decide(text), kind) {
-        // What is in it is asked for by itself.
-        (Upload::Allowed(_) | Upload::NotAllowed, EntryKind::Directory) | (Upload::Allowed(_), _) => {
-            Keep::Pack
-        }
+        (Upload::Allowed(_), _) => Keep::Pack,
+        // Its name leaves with what is in it, or not at all.
+        (Upload::NotAllowed, EntryKind::Directory) => Keep::LookInto,
         _ => Keep::HoldBack,
     }
 }

@@ -187,6 +187,8 @@ fn refuse_held_back(manifest: &Manifest, nodes: &BTreeMap<RelativePath, Node>) -
     for (path, node) in nodes {
         paths.extend(manifest.held_back_by(path));
         if node.kind() != EntryKind::Directory {
+            let stayed = manifest.get(path).is_some_and(|entry| entry.keep == Keep::LookInto);
+            paths.extend(stayed.then(|| path.clone()));
             paths.extend(manifest.held_back_below(path).cloned());
         }
     }

@@ -29,6 +29,9 @@ pub enum Keep {
     Pack,
     /// It stays here; so does, for a directory, all below it, which is not looked at.
     HoldBack,
+    /// A directory does where something in it does, for each of which is asked; then it has [`Pack`](Self::Pack) in the
+    /// manifest. Other entries stay here.
+    LookInto,
 }
 
 /// What an entry of a directory is.
@@ -103,7 +106,7 @@ impl Manifest {
         std::iter::once(path.clone()).chain(path.ancestors()).find(is_held)
     }
 
-    /// The first entry below a directory that was held back.
+    /// The first entry below a directory that stayed here.
     pub(crate) fn held_back_below(&self, directory: &RelativePath) -> Option<&RelativePath> {
         let below = (Bound::Excluded(directory.clone()), Bound::Unbounded);
         self.entries
@@ -111,7 +114,7 @@ impl Manifest {
             // Between a directory and what is below it, other names can sort: `a`, `a-b`, `a/c`.
             .take_while(|(path, _)| path.as_bytes().starts_with(directory.as_bytes()))
             .filter(|(path, _)| path.is_below(directory))
-            .find(|(_, entry)| entry.keep == Keep::HoldBack)
+            .find(|(_, entry)| entry.keep != Keep::Pack)
             .map(|(path, _)| path)
     }
 

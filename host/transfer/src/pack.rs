@@ -37,7 +37,8 @@ pub struct Packed {
 /// Packs a directory, and says what was in it.
 ///
 /// `filter` is asked for each file, directory and what else there is, with its size (0 for all but files and
-/// symlinks), and what it holds back stays here. What means `.git` on any file system is always held back,
+/// symlinks), and what it holds back stays here, as do directories that it has [looked into](Keep::LookInto) and of which
+/// nothing goes. What means `.git` on any file system is always held back,
 /// and `filter` is not asked. Symlinks are packed as they are and never followed. The same files, modes and
 /// times give the same archive, on each machine; owners are not in it, nor write permission of group
 /// and others.
@@ -55,6 +56,7 @@ pub fn pack(
         budget: Budget::new(limits),
         writer: Writer::default(),
         manifest: Manifest::default(),
+        looked_into: Vec::new(),
     };
     packing.directory(&root, directory, None)?;
     Ok(Packed { archive: packing.writer.finish(), manifest: packing.manifest })
@@ -71,6 +73,15 @@ struct Packing<'a> {
     budget: Budget,
     writer: Writer,
     manifest: Manifest,
+    /// The directories around what is looked at that go when something in them does, the outermost first.
+    looked_into: Vec<Waiting>,
+}
+
+/// A directory that may go.
+struct Waiting {
+    path: RelativePath,
+    state: State,
+    modified: u64,
 }
 
 impl Packing<'_> {
@@ -120,8 +131,11 @@ impl Packing<'_> {
             None if kind == EntryKind::File => State { kind, mode, size: metadata.len(), digest: None },
             None => State { kind, mode, size: 0, digest: None },
         };
-        let is_git = is_git_directory_name(path.name());
-        if is_git || (self.filter)(path, kind, state.size) == Keep::HoldBack {
+        let keep = match () {
+            () if is_git_directory_name(path.name()) => Keep::HoldBack,
+            () => (self.filter)(path, kind, state.size),
+        };
+        if keep == Keep::HoldBack || (keep == Keep::LookInto && kind != EntryKind::Directory) {
             if kind == EntryKind::File && state.size <= MAX_HASHED_BYTES {
                 state.digest = look::read_file(dir, &name, &metadata, &mut |_| {}).ok();
             }
@@ -131,24 +145,33 @@ impl Packing<'_> {
         if !matches!(kind, EntryKind::File | EntryKind::Directory | EntryKind::Symlink) {
             return Err(TransferError::Special { path: path.clone(), kind });
         }
+        let modified = modified(&metadata);
+        if kind == EntryKind::Directory {
+            self.looked_into.push(Waiting { path: path.clone(), state, modified });
+            if keep == Keep::Pack {
+                self.pack_around()?;
+            }
+            let below = dir.open_dir_nofollow(&name).map_err(|err| trouble(path, err.into()))?;
+            self.directory(&below, directory, Some(path))?;
+            // Still there: nothing in it goes, nor does it.
+            if let Some(Waiting { path, state, .. }) = self.looked_into.pop_if(|last| last.path == *path) {
+                self.manifest.insert(path, ManifestEntry { state, keep: Keep::LookInto });
+            }
+            return Ok(());
+        }
+        self.pack_around()?;
         self.budget.take(path, state.size)?;
-        let slash: &[u8] = if kind == EntryKind::Directory { b"/" } else { b"" };
         let entry = Written {
-            kind: match kind {
-                EntryKind::Directory => EntryType::Directory,
-                EntryKind::Symlink => EntryType::Symlink,
-                _ => EntryType::Regular,
-            },
-            name: &[path.as_bytes(), slash].concat(),
+            kind: if kind == EntryKind::Symlink { EntryType::Symlink } else { EntryType::Regular },
+            name: path.as_bytes(),
             target: target.as_deref().unwrap_or_default(),
             mode: match (kind, mode) {
                 (EntryKind::Symlink, _) => 0o777,
                 (_, Some(mode)) => mode & TRAVELLING_MODE,
-                (EntryKind::Directory, None) => 0o755,
                 (_, None) => 0o644,
             },
             size: if kind == EntryKind::File { state.size } else { 0 },
-            modified: modified(&metadata),
+            modified,
         };
         if kind == EntryKind::File {
             let read = self.writer.add(&entry, |sink| look::read_file(dir, &name, &metadata, sink));
@@ -157,9 +180,22 @@ impl Packing<'_> {
             self.writer.add_empty(&entry);
         }
         self.manifest.insert(path.clone(), ManifestEntry { state, keep: Keep::Pack });
-        if kind == EntryKind::Directory {
-            let below = dir.open_dir_nofollow(&name).map_err(|err| trouble(path, err.into()))?;
-            self.directory(&below, directory, Some(path))?;
+        Ok(())
+    }
+
+    /// Packs the directories that wait for something in them that goes.
+    fn pack_around(&mut self) -> Result<(), TransferError> {
+        for Waiting { path, state, modified } in self.looked_into.drain(..) {
+            self.budget.take(&path, 0)?;
+            self.writer.add_empty(&Written {
+                kind: EntryType::Directory,
+                name: &[path.as_bytes(), b"/"].concat(),
+                target: &[],
+                mode: state.mode.map_or(0o755, |mode| mode & TRAVELLING_MODE),
+                size: 0,
+                modified,
+            });
+            self.manifest.insert(path, ManifestEntry { state, keep: Keep::Pack });
         }
         Ok(())
     }

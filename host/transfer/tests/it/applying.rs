@@ -129,6 +129,20 @@ fn what_was_held_back_stays_and_so_does_its_directory() {
 }
 
 #[test]
+fn a_directory_that_did_not_go_takes_what_is_made_in_it_there_and_is_not_removed() {
+    let here = Workspace::of(&[("x", "x"), ("out/y", "y"), ("a/x", "x"), ("a/empty/", "")]);
+    let packed = here.pack_only(&["x"]);
+    let there = Workspace::unpacked(&packed.archive);
+    there.put("out/new", "n");
+    there.remove("a");
+    let changes = Changes::between(&packed.manifest, &there.archive(), PLENTY).unwrap();
+    assert_eq!(changes.kept(), [path("a")]);
+    changes.apply(&here.path(), &packed.manifest).unwrap();
+    let left: Vec<_> = here.look().into_keys().collect();
+    assert_eq!(left, ["a/", "a/empty/", "out/", "out/new", "out/y", "x"]);
+}
+
+#[test]
 fn a_directory_that_was_emptied_stays_and_one_that_was_removed_goes() {
     let here = Workspace::of(&[("emptied/a", "a"), ("removed/a", "a")]);
     let (manifest, changes, _) = changed(&here, |there| {

@@ -309,6 +309,11 @@ fn nothing_comes_back_where_something_was_held_back() {
         let expected = format!("HeldBack {{ paths: {held:?} }}");
         assert_eq!(shown(Changes::between(&manifest, &archive(&entries), PLENTY)), expected);
     }
+    let manifest_of_some = Workspace::of(&[("x", "x"), ("empty/", "")]).pack_only(&["x"]).manifest;
+    assert_eq!(
+        shown(Changes::between(&manifest_of_some, &archive(&[file("x", "x"), file("empty", "")]), PLENTY)),
+        "HeldBack { paths: [\"empty\"] }"
+    );
     let entries = [file("d/y", "y"), file("secrets", "")];
     assert!(Changes::between(&manifest, &archive(&entries), PLENTY).is_ok());
 }

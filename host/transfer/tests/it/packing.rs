@@ -41,6 +41,30 @@ fn the_manifest_has_what_is_packed_and_what_is_held_back() {
 }
 
 #[test]
+fn a_directory_that_is_looked_into_goes_with_what_is_in_it_or_not_at_all() {
+    let here = Workspace::of(&[
+        ("a/b/x", "x"),
+        ("a/c/y", "y"),
+        ("a/d/x", "x"),
+        ("acme/merger/y", "y"),
+        ("empty/", ""),
+    ]);
+    let packed = here.pack_only(&["x"]);
+    assert_eq!(names_in(&packed.archive), ["a/", "a/b/", "a/b/x", "a/d/", "a/d/x"]);
+    let keep = |name: &str| packed.manifest.get(&path(name)).unwrap().keep;
+    for (name, expected) in [
+        ("a", Keep::Pack),
+        ("a/c", Keep::LookInto),
+        ("a/c/y", Keep::HoldBack),
+        ("acme", Keep::LookInto),
+        ("acme/merger", Keep::LookInto),
+        ("empty", Keep::LookInto),
+    ] {
+        assert_eq!(keep(name), expected, "{name}");
+    }
+}
+
+#[test]
 fn what_means_git_is_never_packed_nor_asked_for() {
     let here = Workspace::of(&[(".git/config", "x"), ("sub/.GIT", "gitdir: y"), (".gitignore", "i")]);
     if cfg!(unix) {

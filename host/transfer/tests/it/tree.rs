@@ -75,6 +75,16 @@ impl Workspace {
         pack(&self.path(), &mut filter, PLENTY).unwrap()
     }
 
+    /// Packs what has one of these names, and the directories around it.
+    pub(crate) fn pack_only(&self, names: &[&str]) -> Packed {
+        let mut filter = |path: &RelativePath, kind: EntryKind, _: u64| match kind {
+            _ if names.iter().any(|name| name.as_bytes() == path.name()) => Keep::Pack,
+            EntryKind::Directory => Keep::LookInto,
+            _ => Keep::HoldBack,
+        };
+        pack(&self.path(), &mut filter, PLENTY).unwrap()
+    }
+
     /// A new directory with what an archive has, as another program unpacks it.
     pub(crate) fn unpacked(archive: &Bytes) -> Self {
         let workspace = Self::of(&[]);
