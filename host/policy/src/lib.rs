@@ -40,6 +40,7 @@ mod secret;
 mod settings;
 mod show;
 mod uploads;
+mod usual_secrets;
 mod value;
 
 pub use backend::{ApiUrl, Backend, RouteReason};

@@ -4,6 +4,7 @@ use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use serde_json::json;
 
 use crate::read::{Node, Reading};
+use crate::usual_secrets::UsualSecrets;
 use crate::value::{Bytes, Value, quoted};
 
 /// A pattern of paths below a mount, as in `.gitignore`: without a slash it is a name at any depth, with
@@ -58,12 +59,12 @@ impl PathPattern {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Case {
+pub(crate) enum Case {
     Exact,
     Any,
 }
 
-fn compile(glob: &str, case: Case) -> Result<Glob, globset::Error> {
+pub(crate) fn compile(glob: &str, case: Case) -> Result<Glob, globset::Error> {
     GlobBuilder::new(glob).literal_separator(true).case_insensitive(case == Case::Any).build()
 }
 
@@ -119,9 +120,10 @@ impl Value for PathPattern {
     }
 }
 
-/// What may leave the machine. Nothing, when no pattern allows it.
+/// What may leave the machine. Nothing, when no pattern allows it, and never what looks like a secret by its name.
 #[derive(Clone, Debug)]
 pub struct Uploads {
+    secrets: UsualSecrets,
     allow: Patterns,
     deny: Patterns,
     max_bytes: u64,
@@ -138,6 +140,8 @@ pub struct UploadsError(#[from] globset::Error);
 pub enum Upload<'a> {
     /// It may.
     Allowed(&'a PathPattern),
+    /// It looks like a secret, by this name, and never may.
+    Secret(&'static str),
     /// It may not, by a pattern of `uploads.deny`.
     Denied(&'a PathPattern),
     /// No pattern of `uploads.allow` names it.
@@ -152,7 +156,7 @@ impl Uploads {
         max_files: u64,
     ) -> Result<Self, UploadsError> {
         let (allow, deny) = (Patterns::new(allow, Case::Exact)?, Patterns::new(deny, Case::Any)?);
-        Ok(Self { allow, deny, max_bytes, max_files })
+        Ok(Self { secrets: UsualSecrets::new()?, allow, deny, max_bytes, max_files })
     }
 
     /// Whether the file at a path below a mount may leave; `path` has `/` between names.
@@ -161,6 +165,9 @@ impl Uploads {
     pub fn decide(&self, path: &str) -> Upload<'_> {
         if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
             return Upload::NotAllowed;
+        }
+        if let Some(name) = self.secrets.name_of(path) {
+            return Upload::Secret(name);
         }
         match (self.deny.first(path), self.allow.first(path)) {
             (Some(denied), _) => Upload::Denied(denied),
@@ -242,12 +249,23 @@ mod tests {
 
     #[test]
     fn deny_wins_in_any_case_and_nothing_leaves_by_default() {
-        let some = uploads(&["**"], &[".env"]);
+        let some = uploads(&["**"], &["internal/"]);
         assert!(matches!(some.decide("a/b"), Upload::Allowed(_)));
-        assert!(matches!(some.decide("a/.ENV"), Upload::Denied(pattern) if pattern.as_str() == ".env"));
+        let denied = some.decide("a/Internal/b");
+        assert!(matches!(denied, Upload::Denied(pattern) if pattern.as_str() == "internal/"));
         assert_eq!(uploads(&[], &[]).decide("a"), Upload::NotAllowed);
         for outside in ["../a", "/a", "a/../b", "", "a//b", "./a"] {
             assert_eq!(some.decide(outside), Upload::NotAllowed, "{outside}");
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_secret_stays_whatever_is_allowed_or_denied() {
+        for deny in [&[][..], &["internal/"]] {
+            let uploads = uploads(&["**", ".env", "*.pem"], deny);
+            assert_eq!(uploads.decide("a/.env"), Upload::Secret(".env"));
+            assert_eq!(uploads.decide("server.pem"), Upload::Secret("*.pem"));
+            assert!(matches!(uploads.decide(".env.example"), Upload::Allowed(_)));
         }
     }
 

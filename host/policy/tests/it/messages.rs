@@ -35,6 +35,30 @@ on = ["need"]
 }
 
 #[test]
+fn all_mistakes_of_a_list_are_found_at_once() {
+    let text = "[network]\nallow = [\"https://a.com\", \"b.com\", \"c d\", \"b.com\"]\n[uploads]\nallow = [\"!a\", 1]\n";
+    assert_snapshot!(refused(text), @r#"
+2:10: `network.allow[0]` is `"https://a.com"`, expected a host such as "example.com:443", "*.example.com", "10.0.0.0/8" or "*", without a scheme
+2:36: `network.allow[2]` is `"c d"`, expected a host such as "example.com:443", "*.example.com", "10.0.0.0/8" or "*", without a scheme
+2:43: `network.allow[3]` is there twice
+  hint: leave it out
+4:10: `uploads.allow[0]` begins with `!`; what is not to leave belongs into `uploads.deny`
+4:16: `uploads.allow[1]` is `1`, expected a pattern in quotes, such as "src/**"
+"#);
+}
+
+#[test]
+fn all_limits_that_cannot_be_enforced_are_found_at_once() {
+    let text = "[limits]\nmemory = \"1KiB\"\ndescriptors = 3\nprocesses = 0\n";
+    assert_snapshot!(refused(text), @"
+2:10: `limits.memory` is 1024 bytes, expected 64KiB to 4GiB
+3:15: `limits.descriptors` is 3, expected at least 4
+4:13: `limits.processes` is 0, expected at least 1
+");
+    assert_snapshot!(refused("[docker]\nmemory = \"8GiB\"\n"), @"2:10: `docker.memory` is 8589934592 bytes, expected 64KiB to 4GiB");
+}
+
+#[test]
 fn the_message_begins_with_the_file() {
     let err = parse("[limit]\n").unwrap_err();
     assert_snapshot!(err.to_string(), @"
@@ -125,7 +149,7 @@ deny = []                                # default
 
 [uploads]
 allow = []                               # default
-deny = [".git/", ".env", ".env.*", ".netrc", ".npmrc", ".pypirc", ".aws/", ".ssh/", ".gnupg/", ".docker/", ".kube/", "*.pem", "*.key", "*.p12", "*.pfx", "id_rsa*", "id_ed25519*", "id_ecdsa*", "sandpiper.toml"] # default
+deny = []                                # default
 max_bytes = "64MiB"                      # default
 max_files = 10000                        # default
 
