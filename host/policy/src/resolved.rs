@@ -13,7 +13,7 @@ use crate::network::Network;
 use crate::secret::{Secret, SecretError, SecretReference};
 use crate::settings::{Origin, Setting, Settings};
 use crate::uploads::{Uploads, UploadsError};
-use crate::value::{Bytes, Name};
+use crate::value::Name;
 
 /// A policy with a profile and overrides applied: what one run may do, and who said so.
 #[derive(Clone, Debug)]
@@ -91,8 +91,6 @@ pub struct Docker {
     pub image: Name,
     /// The daemon's address; `None` is Docker's own default.
     pub host: Option<Name>,
-    /// Memory of a container.
-    pub memory_bytes: u64,
     /// Processors of a container.
     pub cpus: Cpus,
     /// The network of its containers.
@@ -156,6 +154,19 @@ impl Resolved {
     /// The limits of the sandbox, which were checked.
     pub fn limits(&self) -> Limits {
         self.settings.limits()
+    }
+
+    /// The limits of a sandbox of that backend: in Docker, its container's memory is among them.
+    pub fn limits_of(&self, backend: Backend) -> Limits {
+        match backend {
+            Backend::Docker => self.settings.limits_in_docker(),
+            Backend::Wasm | Backend::E2b | Backend::Daytona => self.settings.limits(),
+        }
+    }
+
+    /// Whether the person named the backend on their command line, rather than a policy.
+    pub fn is_backend_named(&self) -> bool {
+        matches!(self.settings.routing.backends.origin, Origin::CommandLine { .. })
     }
 
     /// The mounts of the sandbox.
@@ -256,15 +267,9 @@ impl Resolved {
     /// Settings of the Docker backend.
     pub fn docker(&self) -> Docker {
         let settings = self.settings.docker.clone();
-        let crate::settings::DockerSettings { image, host, memory, cpus, network } = settings;
-        let Bytes(memory_bytes) = memory.value;
-        Docker {
-            image: image.value,
-            host: host.value,
-            memory_bytes,
-            cpus: cpus.value,
-            network: network.value,
-        }
+        // The memory is a limit of the sandbox.
+        let crate::settings::DockerSettings { image, host, memory: _, cpus, network } = settings;
+        Docker { image: image.value, host: host.value, cpus: cpus.value, network: network.value }
     }
 
     /// The policy file, where there is one.
@@ -303,6 +308,18 @@ impl Settings {
         }
     }
 
+    /// The limits of a sandbox of Docker. Of its memory, what is said holds, and the less of two; where nothing is said,
+    /// what a container usually gets.
+    pub(crate) fn limits_in_docker(&self) -> Limits {
+        let (limit, container) = (&self.limits.memory, &self.docker.memory);
+        let memory = match (&limit.origin, &container.origin) {
+            (Origin::Default, _) => container.value,
+            (_, Origin::Default) => limit.value,
+            _ => limit.value.min(container.value),
+        };
+        Limits { memory_bytes: memory.0, ..self.limits() }
+    }
+
     pub(crate) fn network(&self) -> Network {
         Network { allow: self.network.allow.value.clone(), deny: self.network.deny.value.clone() }
     }
@@ -310,19 +327,26 @@ impl Settings {
     /// What no single value shows: the messages, and where the later of two values is said.
     pub(crate) fn contradictions(&self) -> Vec<(Origin, String)> {
         let mut found = Vec::new();
-        if let Err(err) = self.limits().check() {
-            let limits = &self.limits;
-            let origin = match err.limit {
-                "fuel" => &limits.fuel.origin,
-                "memory" => &limits.memory.origin,
-                "descriptors" => &limits.descriptors.origin,
-                "processes" => &limits.processes.origin,
-                _ => &limits.timeout.origin,
-            };
-            found.push((
-                origin.clone(),
-                format!("`limits.{}` is {}, expected {}", err.limit, err.value, err.expected),
-            ));
+        let (limits, usual) = (self.limits(), Limits::default());
+        let own = &self.limits;
+        // One at a time, so that each is told.
+        for (limits, origin) in [
+            (Limits { wall: limits.wall, ..usual.clone() }, &own.timeout.origin),
+            (Limits { metering: limits.metering, fuel: limits.fuel, ..usual.clone() }, &own.fuel.origin),
+            (Limits { memory_bytes: limits.memory_bytes, ..usual.clone() }, &own.memory.origin),
+            (Limits { descriptors: limits.descriptors, ..usual.clone() }, &own.descriptors.origin),
+            (Limits { processes: limits.processes, ..usual.clone() }, &own.processes.origin),
+        ] {
+            if let Err(err) = limits.check() {
+                let message = format!("`limits.{}` is {}, expected {}", err.limit, err.value, err.expected);
+                found.push((origin.clone(), message));
+            }
+        }
+        if let Err(err) = limits.check().and(self.limits_in_docker().check())
+            && found.is_empty()
+        {
+            let message = format!("`docker.memory` is {}, expected {}", err.value, err.expected);
+            found.push((self.docker.memory.origin.clone(), message));
         }
         if self.routing.backends.value.is_empty() {
             let message = "`routing.backends` is empty, expected at least one".to_owned();

@@ -210,14 +210,15 @@ impl<T: Value> Value for Vec<T> {
         let mut written = BTreeSet::new();
         for (index, value) in array.iter().enumerate() {
             let node = Node { key: format!("{}[{index}]", node.key), value };
-            let item = T::read(&node, reading)?;
-            if !written.insert(item.write()) {
+            // All are read, to find what is wrong with each.
+            let Some(item) = T::read(&node, reading) else { continue };
+            if written.insert(item.write()) {
+                items.push(item);
+            } else {
                 reading.refuse(&node, "is there twice", "leave it out");
-                return None;
             }
-            items.push(item);
         }
-        Some(items)
+        (items.len() == array.len()).then_some(items)
     }
 
     fn write(&self) -> Option<String> {

@@ -136,3 +136,26 @@ fn what_cannot_be_enforced_is_refused_on_the_command_line_too() {
     let err = asked(overrides, Authority::Person).unwrap_err();
     assert_eq!(err.to_string(), "`limits.memory` is 1 bytes, expected 64KiB to 4GiB");
 }
+
+#[test]
+fn the_memory_of_a_container_is_what_is_said_and_the_less_of_two() {
+    let of = |text: &str, memory_bytes| {
+        let overrides = Overrides { memory_bytes, ..Overrides::default() };
+        let run = parse(text).unwrap().resolve(None, overrides, Authority::Person).unwrap();
+        (run.limits_of(Backend::Docker).memory_bytes >> 20, run.limits_of(Backend::Wasm).memory_bytes >> 20)
+    };
+    let docker = "[docker]\nmemory = \"700MiB\"\n";
+    assert_eq!(of("", None), (512, 256));
+    assert_eq!(of(docker, None), (700, 256));
+    assert_eq!(of("[limits]\nmemory = \"1GiB\"\n", None), (1024, 1024));
+    assert_eq!(of(&format!("{docker}[limits]\nmemory = \"1GiB\"\n"), None), (700, 1024));
+    assert_eq!(of(docker, Some(100 << 20)), (100, 100));
+}
+
+#[test]
+fn a_backend_is_named_by_the_person_alone() {
+    let docker = Overrides { backend: Some(Backend::Docker), ..Overrides::default() };
+    assert!(asked(docker.clone(), Authority::Person).unwrap().is_backend_named());
+    assert!(!asked(docker, Authority::Request).unwrap().is_backend_named());
+    assert!(!asked(Overrides::default(), Authority::Person).unwrap().is_backend_named());
+}
