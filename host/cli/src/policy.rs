@@ -105,7 +105,7 @@ pub(crate) fn command(arguments: &PolicyCommandArguments) -> Result<ExitCode> {
 
 fn execute(arguments: &PolicyCommandArguments) -> Result<ExitCode> {
     if let PolicyCommand::Schema = arguments.command {
-        render::line(&serde_json::to_string_pretty(&json_schema())?)?;
+        render::bytes(json_schema().as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
     let policy = match policy(&arguments.policy) {
