@@ -254,7 +254,7 @@ async fn a_large_body_has_time_by_its_size() {
     let server = Server::start(|_, mut reply| async move {
         reply.begin_chunks("text/plain").await?;
         for _ in 0..8 {
-            reply.chunk(&[b'x'; 64 << 10]).await?;
+            reply.chunk(&vec![b'x'; 64 << 10]).await?;
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         reply.end_chunks().await?;
