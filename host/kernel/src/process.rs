@@ -6,10 +6,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use sandpiper_core::{ChangeObserver, Control, DenialReason, Error, Event, Git, GitRunning, Quota, Stdin};
+use sandpiper_core::{Control, DenialReason, Error, Event, Git, GitRunning, Quota, Stdin};
 use tokio::sync::mpsc::Sender;
 
 use crate::abi::{ClockId, Rights};
+use crate::changes::Changes;
 use crate::description::{Description, Object};
 use crate::descriptors::{Descriptor, Descriptors};
 use crate::fault::{Attempt, Failure};
@@ -55,8 +56,7 @@ pub struct Process {
     pub(crate) git: Option<Arc<dyn Git>>,
     /// The process's own command of git.
     pub(crate) running_git: Option<Box<dyn GitRunning>>,
-    /// Who is told of what is about to be changed, if anybody is.
-    pub(crate) changes: Option<Arc<dyn ChangeObserver>>,
+    pub(crate) changes: Changes,
     /// Whether the command ends when it asks for what the sandbox does not offer.
     pub(crate) stops_at_unsupported: bool,
     pub(crate) started_ns: u64,
@@ -121,7 +121,7 @@ impl Process {
             umask: UMASK,
             git: None,
             running_git: None,
-            changes: None,
+            changes: Changes::default(),
             stops_at_unsupported: false,
             waited_ns: 0,
         })
@@ -143,7 +143,7 @@ impl Process {
             umask: UMASK,
             git: None,
             running_git: None,
-            changes: None,
+            changes: Changes::default(),
             stops_at_unsupported: false,
             waited_ns: 0,
         }
@@ -216,6 +216,7 @@ impl Process {
     /// Turns the result of a call into what the guest sees, recording what was refused. Without a
     /// subject of its own, a refusal is recorded on the descriptor.
     pub(crate) fn settle<T>(&self, operation: &str, fd: Option<u32>, result: Attempt<T>) -> Result<T, Fault> {
+        self.changes.settle();
         let failure = match result {
             Ok(value) => return Ok(value),
             Err(failure) => failure,

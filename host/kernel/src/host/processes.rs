@@ -284,7 +284,7 @@ impl Process {
             umask: self.umask,
             git: self.git.clone(),
             running_git: None,
-            changes: self.changes.clone(),
+            changes: self.changes.like(),
             stops_at_unsupported: self.stops_at_unsupported,
         })
     }

@@ -95,9 +95,7 @@ impl Process {
             }
             Object::File(file) => {
                 descriptor.check_change(Rights::FD_FILESTAT_SET_TIMES)?;
-                if file.is_of_host() {
-                    self.tell_path_change(|| descriptor.description.shown())?;
-                }
+                self.tell_file_change(&descriptor.description, file)?;
                 file.set_times(&self.world, times)
             }
             Object::Directory(directory) => {

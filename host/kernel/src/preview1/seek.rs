@@ -111,7 +111,11 @@ impl Process {
             return Err(Errno::NODEV.into());
         }
         let end = offset.checked_add(length).ok_or(Errno::FBIG)?;
-        if end > file.stat()?.size { file.set_len(&self.world, end) } else { Ok(()) }
+        if end <= file.stat()?.size {
+            return Ok(());
+        }
+        self.tell_file_change(&descriptor.description, file)?;
+        file.set_len(&self.world, end)
     }
 
     fn set_size(&self, fd: u32, size: u64) -> Attempt<()> {
@@ -120,6 +124,7 @@ impl Process {
             return Err(Errno::INVAL.into());
         };
         descriptor.check_change(Rights::FD_FILESTAT_SET_SIZE)?;
+        self.tell_file_change(&descriptor.description, file)?;
         file.set_len(&self.world, size)
     }
 

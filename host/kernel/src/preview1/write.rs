@@ -116,6 +116,7 @@ impl Process {
         vectors: &Vectors,
         offset: Option<u64>,
     ) -> Attempt<usize> {
+        self.tell_file_change(description, file)?;
         let flags = description.flags();
         let mut shared = offset.is_none().then(|| description.offset());
         let append = flags.has(FdFlags::APPEND) && offset.is_none();

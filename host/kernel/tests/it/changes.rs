@@ -10,14 +10,18 @@ use tempfile::TempDir;
 use crate::guest::*;
 use crate::host::makes_symlinks;
 
-/// Notes what it is told, and refuses what is below `refused`.
+/// Notes what it is told before, with what is told when it is done, and refuses what is below `refused`.
 #[derive(Debug, Default)]
-struct Told(Mutex<Vec<String>>);
+struct Told(Mutex<Vec<String>>, Mutex<Vec<String>>);
 
 impl ChangeObserver for Told {
     fn about_to_change(&self, path: &str) -> Result<(), BoxError> {
         self.0.lock().unwrap().push(path.to_owned());
         if path.contains("refused") { Err("refused".into()) } else { Ok(()) }
+    }
+
+    fn has_changed(&self, path: &str) {
+        self.1.lock().unwrap().push(path.to_owned());
     }
 }
 
@@ -70,7 +74,20 @@ fn each_call_that_changes_a_mount_is_told() {
         let expected: Vec<String> =
             paths.iter().map(|path| format!("/workspace/{path}").trim_end_matches('/').to_owned()).collect();
         assert_eq!(*told.0.lock().unwrap(), expected, "{name}");
+        assert_eq!(*told.1.lock().unwrap(), expected, "{name}");
     }
+}
+
+#[test]
+fn each_write_to_an_open_file_is_told() {
+    let (_host, mut guest, told) = observed();
+    let fd = guest.open("/workspace/f", 0, RDWR).unwrap();
+    guest.write(fd, b"text").unwrap();
+    guest.process.fd_filestat_set_size(fd, 2).unwrap();
+    guest.process.fd_allocate(fd, 0, 8).unwrap();
+    guest.process.fd_allocate(fd, 0, 8).unwrap();
+    assert_eq!(*told.0.lock().unwrap(), ["/workspace/f"; 4]);
+    assert_eq!(*told.1.lock().unwrap(), ["/workspace/f"; 4]);
 }
 
 #[test]
