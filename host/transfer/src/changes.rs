@@ -6,7 +6,9 @@ use bytes::Bytes;
 
 use crate::archive::{self, Node};
 use crate::pack::TRAVELLING_MODE;
-use crate::{Digest, EntryKind, Keep, Manifest, PackLimits, RelativePath, State, TransferError, look};
+use crate::{
+    Digest, EntryKind, Keep, Manifest, PackLimits, Packed, RelativePath, State, TransferError, look,
+};
 
 /// What changed in a directory while it was on another machine. Making it writes nothing;
 /// [`apply`](Self::apply) does.
@@ -158,6 +160,40 @@ impl Changes {
         }
         planned.sort_by(|one, other| one.change.path.cmp(&other.change.path));
         Ok(Self { planned, kept })
+    }
+
+    /// What makes of a directory, as it is `now`, what it was when it was packed on this machine: of the paths that
+    /// `is_ours` says, with all their permission bits. Nothing is written.
+    ///
+    /// # Errors
+    /// When the archive is not the manifest's.
+    pub fn back_to(
+        start: &Packed,
+        now: &Manifest,
+        is_ours: impl Fn(&RelativePath) -> bool,
+    ) -> Result<Self, TransferError> {
+        let unbounded = PackLimits { max_bytes: u64::MAX, max_files: u64::MAX };
+        let mut tree = archive::read(&start.archive, unbounded)?;
+        let state = |manifest: &Manifest, path: &RelativePath| {
+            manifest.get(path).filter(|entry| entry.keep == Keep::Pack).map(|entry| entry.state)
+        };
+        let paths: BTreeSet<_> =
+            start.manifest.entries().chain(now.entries()).map(|(path, _)| path).collect();
+        let mut planned = Vec::new();
+        for path in paths.into_iter().filter(|path| is_ours(path)) {
+            let (before, after) = (state(now, path), state(&start.manifest, path));
+            if before == after {
+                continue;
+            }
+            let content = match (after, tree.nodes.remove(path)) {
+                (None, _) | (_, Some(Node::Directory { .. })) => Bytes::new(),
+                (_, Some(Node::File { content, .. })) => content,
+                (_, Some(Node::Symlink { target })) => target,
+                (Some(_), None) => return Err(TransferError::OtherManifest { path: path.clone() }),
+            };
+            planned.push(Planned { change: Change { path: path.clone(), before, after }, content });
+        }
+        Ok(Self { planned, kept: Vec::new() })
     }
 
     /// The changes, in the order of their paths' bytes.

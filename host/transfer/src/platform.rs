@@ -172,6 +172,37 @@ impl Stamp {
     }
 }
 
+/// The text of a [`Mark`](crate::Mark).
+#[cfg(unix)]
+pub(crate) fn mark(metadata: &std::fs::Metadata) -> String {
+    use std::os::unix::fs::MetadataExt;
+
+    if metadata.is_dir() {
+        return format!("{:o}", metadata.mode());
+    }
+    let times = [metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()];
+    format!("{:o} {} {} {} {times:?}", metadata.mode(), metadata.size(), metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+pub(crate) fn mark(metadata: &std::fs::Metadata) -> String {
+    if metadata.is_dir() {
+        return "directory".to_owned();
+    }
+    format!("{:?} {} {:?}", metadata.file_type(), metadata.len(), metadata.modified().ok())
+}
+
+/// Whether a file has several names, where the system says it.
+#[cfg(unix)]
+pub(crate) fn has_other_names(metadata: &std::fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(metadata) > 1
+}
+
+#[cfg(not(unix))]
+pub(crate) fn has_other_names(_metadata: &std::fs::Metadata) -> bool {
+    false
+}
+
 /// Whether two directories are on one file system, as far as can be told before anything is renamed.
 #[cfg(unix)]
 pub(crate) fn is_same_file_system(one: &Metadata, other: &Metadata) -> bool {
