@@ -76,7 +76,15 @@ impl Project {
     fn sandpiper_in(&self, directory: &str, arguments: &[&str]) -> Output {
         use std::io::Write;
 
-        let mut child = command(self.folder.path())
+        let mut child = self.start(directory, arguments);
+        // Whoever is refused reads nothing.
+        let _ = child.stdin.take().unwrap().write_all(b"input");
+        child.wait_with_output().unwrap()
+    }
+
+    /// A run whose input stays open.
+    fn start(&self, directory: &str, arguments: &[&str]) -> std::process::Child {
+        command(self.folder.path())
             .current_dir(self.folder.path().join(directory))
             .env("HIDDEN", "swordfish")
             .env("SANDPIPER_JOURNAL", self.folder.path().join("journal"))
@@ -87,9 +95,21 @@ impl Project {
             .stdout(std::process::Stdio::piped())
             .stderr(std::process::Stdio::piped())
             .spawn()
-            .unwrap();
-        // Whoever is refused reads nothing.
-        let _ = child.stdin.take().unwrap().write_all(b"input");
+            .unwrap()
+    }
+
+    /// Runs a program that says by a file that it has begun; what happens then, happens before its input ends.
+    fn meanwhile(&self, program: &str, happens: impl FnOnce()) -> Output {
+        let text =
+            format!("import os, sys\n{program}\n__import__('qu' + 'ick')\nprint(open('notes.txt').read())\n");
+        std::fs::write(self.path("waits.py"), text).unwrap();
+        let mut child = self.start("", &["run", "--policy", "policy.toml", "--", "python3", "waits.py"]);
+        while !self.path("begun").exists() {
+            assert!(child.try_wait().unwrap().is_none(), "it ended before it began");
+            std::thread::yield_now();
+        }
+        happens();
+        drop(child.stdin.take());
         child.wait_with_output().unwrap()
     }
 
@@ -105,7 +125,7 @@ impl Project {
 const RUN: [&str; 10] =
     ["run", "--policy", "policy.toml", "--backend", "auto", "--", "python3", "train.py", "a b", "-x"];
 
-const ALLOWED: &str = "[routing]\nbackends = [\"wasm\", \"e2b\"]\non = [\"needs\"]\n[uploads]\nallow = [\"**\"]\n\
+const ALLOWED: &str = "[routing]\nbackends = [\"wasm\", \"e2b\"]\non = [\"needs\"]\nask = false\n[uploads]\nallow = [\"**\"]\n\
                        [remote]\nmax_cost = \"0.50\"\n";
 
 #[test]
@@ -176,8 +196,8 @@ fn a_machine_that_is_not_there_leaves_all_as_it_was() {
     assert_eq!(project.read("old.txt"), b"old\n");
 }
 
-const WATCHED: &str = "[routing]\nbackends = [\"wasm\", \"e2b\"]\non = [\"needs\", \"unsupported\"]\n[uploads]\n\
-                       allow = [\"**\"]\n[remote]\nmax_cost = \"0.50\"\n";
+const WATCHED: &str = "[routing]\nbackends = [\"wasm\", \"e2b\"]\non = [\"needs\", \"unsupported\"]\nask = false\n\
+                       [uploads]\nallow = [\"**\"]\n[remote]\nmax_cost = \"0.50\"\n";
 const MEET: [&str; 7] = ["run", "--policy", "policy.toml", "--", "python3", "meets.py", "16"];
 
 #[test]
@@ -202,6 +222,93 @@ fn a_run_that_meets_what_is_not_here_begins_anew_where_it_is() {
         let shown = project.sandpiper(&["journal", "show", run["run"].as_str().unwrap(), "--json"]).stdout();
         assert!(shown.contains(r#""kind":"fallback""#) && shown.contains(r#""kind":"run-ended""#), "{shown}");
     }
+}
+
+#[test]
+fn a_watched_run_that_stays_prints_what_was_held_back() {
+    let project = Project::new(WATCHED);
+    let run = |script| project.sandpiper(&["run", "--policy", "policy.toml", "--", "python3", script]);
+    let none = run("nosuch.py");
+    assert_eq!((none.status.code(), none.stdout().as_str()), (Some(2), ""));
+    assert!(none.stderr().contains("nosuch.py"), "{}", none.stderr());
+    let text = "import sys\nprint('out', sys.stdin.read())\nname = 'js' + 'on'\n__import__(name)\nprint('err', file=sys.stderr)\n";
+    std::fs::write(project.path("stays.py"), text).unwrap();
+    let stays = run("stays.py");
+    assert_eq!(
+        (stays.status.code(), stays.stdout().as_str(), stays.stderr().as_str()),
+        (Some(0), "out input\n", "err\n")
+    );
+}
+
+#[test]
+fn a_run_that_moves_undoes_what_it_did_and_nothing_that_somebody_else_did() {
+    let project = Project::new(WATCHED);
+    std::fs::write(project.path("notes.txt"), "v1").unwrap();
+    let run =
+        project.meanwhile("open('begun', 'w')\nos.mkdir('own')\nsys.stdin.read()\nos.rmdir('own')", || {
+            std::fs::write(project.path("notes.txt"), "v2").unwrap();
+            std::fs::write(project.path("todo.txt"), "new").unwrap();
+        });
+    // What goes elsewhere is the workspace as it is then.
+    assert_eq!((run.status.code(), run.stdout().as_str()), (Some(0), "v2\n"), "{}", run.stderr());
+    assert_eq!((project.read("notes.txt"), project.read("todo.txt")), (b"v2".to_vec(), b"new".to_vec()));
+}
+
+#[test]
+fn what_a_run_and_somebody_else_have_changed_is_left_and_nothing_goes_elsewhere() {
+    let write = "open('notes.txt', 'a').write('guest\\n')";
+    let begin = "open('begun', 'w')\nsys.stdin.read()";
+    for (program, left) in [
+        (format!("{write}\n{begin}"), "v2\n"),
+        (format!("{begin}\n{write}"), "v2\nguest\n"),
+        (
+            format!(
+                "file = open('notes.txt', 'a', 1)\nfile.write('guest\\n')\n{begin}\nfile.write('more\\n')"
+            ),
+            "v2\nmore\n",
+        ),
+        (format!("os.remove('notes.txt')\n{begin}"), "v2\n"),
+    ] {
+        let project = Project::new(WATCHED);
+        std::fs::write(project.path("notes.txt"), "v1\n").unwrap();
+        let run = project.meanwhile(&program, || std::fs::write(project.path("notes.txt"), "v2\n").unwrap());
+        assert_eq!(
+            (run.status.code(), run.stdout().as_str()),
+            (Some(125), ""),
+            "{program}: {}",
+            run.stderr()
+        );
+        assert!(run.stderr().contains("has changed notes.txt, and somebody else has"), "{}", run.stderr());
+        assert_eq!(String::from_utf8(project.read("notes.txt")).unwrap(), left, "{program}");
+    }
+}
+
+#[test]
+fn a_run_that_has_moved_a_directory_stays() {
+    let project = Project::new(WATCHED);
+    std::fs::write(project.path("notes.txt"), "v1").unwrap();
+    let run = project.meanwhile("os.rename('data', 'moved')\nopen('begun', 'w')", || ());
+    assert_eq!(run.status.code(), Some(125), "{}", run.stderr());
+    assert!(run.stderr().contains("it has moved the directory data"), "{}", run.stderr());
+    assert_eq!(project.read("moved/log.txt"), b"begun\n");
+}
+
+#[test]
+#[cfg(unix)]
+fn what_is_undone_has_the_mode_that_it_had() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let project = Project::new(WATCHED);
+    let mode = |name| std::fs::metadata(project.path(name)).unwrap().permissions().mode() & 0o777;
+    for name in ["old.txt", "tool.sh"] {
+        std::fs::set_permissions(project.path(name), PermissionsExt::from_mode(0o664)).unwrap();
+    }
+    let text = "import os\nif 'PYTHONPATH' not in os.environ:\n    os.remove('old.txt')\n    os.chmod('tool.sh', 0o644)\n\
+                __import__('qu' + 'ick')\n";
+    std::fs::write(project.path("modes.py"), text).unwrap();
+    let run = project.sandpiper(&["run", "--policy", "policy.toml", "--", "python3", "modes.py"]);
+    assert!(run.status.success() && run.stderr().contains("runs on e2b"), "{}", run.stderr());
+    assert_eq!((mode("old.txt"), mode("tool.sh")), (0o664, 0o664));
 }
 
 #[test]

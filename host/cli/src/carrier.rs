@@ -5,18 +5,21 @@
 //! after which comes the command's own input; or by nothing, and it ends. On its standard output are a line that it is
 //! ready, what the command prints, and how it ended.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use anyhow::{Context, Result, bail};
 use sandpiper::policy::Resolved;
-use sandpiper::transfer::{self, Changes, Keep, PackLimits, Packed};
+use sandpiper::transfer::{self, Changes, EntryKind, Keep, Mark, PackLimits, Packed, RelativePath};
 use sandpiper::{Exec, Spec};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::RunArguments;
 use crate::elsewhere::{self, Journey, Workspace};
+use crate::touched::{Own, changed_by_others};
+use crate::watched::stuck;
 use crate::{backends, policy, render, report, run, surroundings};
 
 /// The most that is kept of a workspace in memory while a command runs.
@@ -39,6 +42,8 @@ enum Readiness {
 struct Order {
     backend: String,
     because: String,
+    /// What is to be undone before.
+    own: Own,
 }
 
 /// The process, as the one that started it has it.
@@ -94,9 +99,9 @@ impl Carrier {
     }
 
     /// Sends the run elsewhere; what it is fed goes into the one, and what it prints comes out of the other.
-    pub(crate) fn go(self, backend: &str, because: &str) -> Result<(ChildStdin, Printed)> {
+    pub(crate) fn go(self, backend: &str, because: &str, own: Own) -> Result<(ChildStdin, Printed)> {
         let Self { _child: child, mut stdin, stdout } = self;
-        let order = Order { backend: backend.to_owned(), because: because.to_owned() };
+        let order = Order { backend: backend.to_owned(), because: because.to_owned(), own };
         writeln!(stdin, "{}", serde_json::to_string(&order)?)
             .and_then(|()| stdin.flush())
             .context("another process of this program has ended")?;
@@ -163,28 +168,41 @@ pub(crate) fn carry(arguments: &RunArguments) -> Result<()> {
     Ok(render::bytes(&[code])?)
 }
 
-/// The workspace as it is now; none where the run has none.
-fn keep(spec: &Spec) -> Result<Option<(PathBuf, Packed)>> {
-    let Some(Workspace { directory, .. }) = elsewhere::workspace(spec)? else { return Ok(None) };
-    let packed = pack(&directory).context("the workspace cannot be kept as it is")?;
-    Ok(Some((directory, packed)))
+/// A workspace as it was before the run.
+struct Start {
+    directory: PathBuf,
+    packed: Packed,
+    /// By paths, those that a guest can name.
+    marks: BTreeMap<String, String>,
 }
 
-fn pack(directory: &Path) -> Result<Packed> {
-    Ok(transfer::pack(directory, &mut |_, _, _| Keep::Pack, KEPT)?)
+/// The workspace as it is now; none where the run has none.
+fn keep(spec: &Spec) -> Result<Option<Start>> {
+    let Some(Workspace { directory, .. }) = elsewhere::workspace(spec)? else { return Ok(None) };
+    let mut marks = BTreeMap::new();
+    let mut filter = |path: &RelativePath, _: EntryKind, _: u64| {
+        // Before it is read: who changes it then is noticed.
+        if let Ok(path) = std::str::from_utf8(path.as_bytes())
+            && let Ok(Some(mark)) = Mark::at(&directory.join(path))
+        {
+            marks.insert(path.to_owned(), mark.to_string());
+        }
+        Keep::Pack
+    };
+    let packed =
+        transfer::pack(&directory, &mut filter, KEPT).context("the workspace cannot be kept as it is")?;
+    Ok(Some(Start { directory, packed, marks }))
 }
 
 fn go(
     arguments: &RunArguments,
     policy: &Resolved,
     spec: Spec,
-    kept: Option<(PathBuf, Packed)>,
+    start: Option<Start>,
     order: Order,
 ) -> Result<u8> {
-    if let Some((directory, start)) = kept {
-        restore(&directory, &start).with_context(|| {
-            format!("{} cannot be made what it was before the run here", directory.display())
-        })?;
+    if let Some(start) = start {
+        start.undo(&order.own).map_err(|why| stuck(&order.backend, &why))?;
     }
     let journey = Journey {
         policy,
@@ -204,12 +222,49 @@ fn go(
     elsewhere::ended(&journey.run()?, None, arguments.json)
 }
 
-/// Makes a directory what it was.
-fn restore(directory: &Path, start: &Packed) -> Result<()> {
-    let now = pack(directory)?;
-    let changes = Changes::between(&now.manifest, &start.archive, KEPT)?;
-    if !changes.is_empty() {
-        changes.apply(directory, &now.manifest)?;
+impl Start {
+    /// Undoes what the run has changed since, and nothing else; why it cannot, where it cannot.
+    fn undo(&self, own: &Own) -> Result<(), String> {
+        let Own(own) = own;
+        let mut others: BTreeSet<&str> = own
+            .iter()
+            .filter(|(path, marks)| self.marks.get(*path) != marks.before.as_ref())
+            .map(|(path, _)| path.as_str())
+            .collect();
+        let mut ours = BTreeSet::new();
+        for path in own.keys() {
+            let path = RelativePath::parse(path.as_bytes())
+                .map_err(|err| format!("{path} cannot be undone: {err}"))?;
+            ours.insert(path);
+        }
+        let above: BTreeSet<RelativePath> = ours.iter().flat_map(RelativePath::ancestors).collect();
+        let mut filter = |path: &RelativePath, _: EntryKind, _: u64| {
+            if ours.contains(path) || above.contains(path) { Keep::Pack } else { Keep::HoldBack }
+        };
+        let now =
+            transfer::pack(&self.directory, &mut filter, KEPT).map_err(|err| report::text(&err.into()))?;
+        let is_held = |path: &&RelativePath| {
+            self.packed.manifest.held_back_by(path).is_some() || now.manifest.held_back_by(path).is_some()
+        };
+        if let Some(held) = ours.iter().find(is_held) {
+            return Err(format!("it has changed {held:?}, which is not kept"));
+        }
+        // After it was read: it was read as the run left it, or somebody has changed it.
+        for (path, marks) in own {
+            let mark = Mark::at(&self.directory.join(path))
+                .map_err(|err| format!("{path} cannot be looked at: {err}"))?;
+            if mark.map(|mark| mark.to_string()) != marks.left {
+                others.insert(path);
+            }
+        }
+        if !others.is_empty() {
+            return Err(changed_by_others(&others.into_iter().collect::<Vec<_>>()));
+        }
+        let changes = Changes::back_to(&self.packed, &now.manifest, |path| ours.contains(path));
+        let changes = changes.map_err(|err| report::text(&err.into()))?;
+        if !changes.is_empty() {
+            changes.apply(&self.directory, &now.manifest).map_err(|err| report::text(&err.into()))?;
+        }
+        Ok(())
     }
-    Ok(())
 }

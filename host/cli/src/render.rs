@@ -214,6 +214,17 @@ pub(crate) fn notes(texts: &[String]) {
     }
 }
 
+/// Prints a question for a person to stderr, who answers behind it.
+///
+/// # Errors
+/// Where it cannot be written.
+pub(crate) fn question(text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut stderr = std::io::stderr();
+    write!(stderr, "sandpiper: {text}")?;
+    stderr.flush()
+}
+
 /// Prints a line for a person to stderr.
 pub(crate) fn note(text: &str) {
     use std::io::Write;

@@ -13,7 +13,7 @@ use sandpiper::{Exec, Mount, Outcome};
 use crate::arguments::{BackendChoice, RouteArguments};
 use crate::report::{self, Hinted};
 use crate::run::{self, WORKSPACE};
-use crate::{backends, policy, render};
+use crate::{backends, consent, policy, render};
 
 /// Of a worktree's repository the host does its work.
 const GIT: &str = "git";
@@ -49,7 +49,7 @@ pub(crate) fn place(choice: Option<BackendChoice>, policy: &Resolved, asked: &As
     }
     let decision = decision(policy, asked);
     let Some(backend) = decision.backend.as_deref().and_then(backends::named) else {
-        return Err(refusal(&decision));
+        return Err(refusal(policy, &decision));
     };
     Ok(Place { backend, decision: Some(decision) })
 }
@@ -105,6 +105,7 @@ fn needs(asked: &Asked<'_>, image: &routing::Image) -> Needs {
 pub(crate) fn is_watched(policy: &Resolved, decision: &Decision) -> bool {
     decision.verdict == Verdict::LocalWatched
         && permission(policy, RouteReason::Unsupported) != Permission::LocalOnly
+        && consent::is_possible(policy)
 }
 
 /// Decides anew, with a need that the run here has told.
@@ -120,16 +121,42 @@ pub(crate) fn advice(policy: &Resolved, outcome: &Outcome) -> Option<String> {
     let need = need_of_run(&outcome.exit, &outcome.denials)?;
     let offer =
         offers(policy).into_iter().find(|offer| offer.name != Backend::Wasm.name() && offer.has(&need))?;
-    let mut backends: Vec<&str> = policy.routing().backends.iter().map(|backend| backend.name()).collect();
-    if !backends.contains(&offer.name.as_str()) {
-        backends.push(&offer.name);
+    let (what, name) = (need.what.phrase(), &offer.name);
+    let mut lines = missing_lines(policy, name, &[RouteReason::Needs, RouteReason::Unsupported]);
+    if !consent::is_possible(policy) {
+        lines.push_str("\n    ask = false");
     }
-    Some(format!(
-        "it needs {}, which {} has; to let a run that meets that begin anew there, write into sandpiper.toml:\n    \
-         [routing]\n    backends = {backends:?}\n    on = [\"needs\", \"unsupported\"]",
-        need.what.phrase(),
-        offer.name
-    ))
+    Some(if lines.is_empty() {
+        format!("it needs {what}, which {name} has; to run it there: --backend {name}")
+    } else {
+        format!(
+            "it needs {what}, which {name} has; to let a run that meets that begin anew there, write into \
+             sandpiper.toml:\n    [routing]{lines}"
+        )
+    })
+}
+
+/// The lines below `[routing]` that a policy lacks, for a backend to be gone to for these reasons.
+fn missing_lines(policy: &Resolved, backend: &str, reasons: &[RouteReason]) -> String {
+    let permitted = policy.routing();
+    let mut lines = String::new();
+    let mut backends: Vec<&str> = permitted.backends.iter().map(|backend| backend.name()).collect();
+    if !backends.contains(&backend) {
+        backends.push(backend);
+        lines.push_str(&format!("\n    backends = {backends:?}"));
+    }
+    let known = permitted.on.len();
+    let mut on = permitted.on;
+    on.extend(reasons.iter().filter(|reason| !on.contains(reason)).copied().collect::<Vec<_>>());
+    if on.len() > known {
+        let name = |reason: &RouteReason| match reason {
+            RouteReason::Needs => "needs",
+            RouteReason::Unsupported => "unsupported",
+        };
+        let on: Vec<&str> = on.iter().map(name).collect();
+        lines.push_str(&format!("\n    on = {on:?}"));
+    }
+    lines
 }
 
 /// Where a policy lets commands go for a reason.
@@ -153,15 +180,14 @@ fn offers(policy: &Resolved) -> Vec<Offer> {
     offers
 }
 
-fn refusal(decision: &Decision) -> anyhow::Error {
+fn refusal(policy: &Resolved, decision: &Decision) -> anyhow::Error {
     let lines = decision.to_string();
     let message = lines.lines().filter(|line| !line.trim_start().starts_with("hint:")).collect::<Vec<_>>();
     let fits = decision.compared.iter().find(|backend| backend.lacks.is_empty());
     let hint = match fits {
         Some(backend) => format!(
-            "to let it go there, write into sandpiper.toml:\n    [routing]\n    backends = [\"wasm\", \"{}\"]\n    \
-             on = [\"needs\"]",
-            backend.backend
+            "to let it go there, write into sandpiper.toml:\n    [routing]{}",
+            missing_lines(policy, &backend.backend, &[RouteReason::Needs])
         ),
         None => decision.hint.clone().unwrap_or_else(|| "see `sandpiper route`".to_owned()),
     };

@@ -21,9 +21,10 @@ use crate::elsewhere::{self, Journey};
 use crate::journaled::{About, Journaled};
 use crate::report::Hinted;
 use crate::route::Asked;
+use crate::touched::Own;
 use crate::watched::{Onward, Watch};
 use crate::worktree_run::Kept;
-use crate::{image, policy, render, report, route, runtime, wall};
+use crate::{consent, image, policy, render, report, route, runtime, wall};
 
 /// Where the granted directory is, unless another place is named.
 pub(crate) const WORKSPACE: &str = "/workspace";
@@ -74,20 +75,30 @@ fn execute(arguments: &RunArguments) -> Result<ExitCode> {
         })
         .await;
         let onward = match (&watch, &outcome) {
-            (Some(watch), Ok(outcome)) => watch.onward(outcome),
+            (Some(watch), Ok(outcome)) => watch.onward(outcome).await,
             _ => Onward::Over,
         };
         let last = match (&onward, &mut kept) {
-            (Onward::To(decision), _) => vec![fallback(decision)],
-            (Onward::Over, Some(kept)) => changes(kept),
-            (Onward::Over, None) => Vec::new(),
+            (Onward::To(decision, _), _) => vec![fallback(decision)],
+            (_, Some(kept)) => changes(kept),
+            (_, None) => Vec::new(),
         };
-        journaled.finish(&last, outcome.as_ref().map(|outcome| (outcome, &limits)))?;
-        let outcome = outcome?;
-        if let (Onward::To(decision), Some(watch)) = (&onward, watch.take()) {
-            return carry(watch, decision, &mut kept, json).await;
+        let finished = journaled.finish(&last, outcome.as_ref().map(|outcome| (outcome, &limits)));
+        match (onward, watch) {
+            (Onward::To(decision, own), Some(watch)) => {
+                finished?;
+                return carry(watch, (&decision, own), &mut kept, json).await;
+            }
+            (onward, watch) => {
+                watch.map_or(Ok(()), Watch::release)?;
+                finished?;
+                if let Onward::Stuck(why) = onward {
+                    kept.as_mut().map(|kept| kept.finish(false, json)).transpose()?;
+                    return Err(why.into());
+                }
+            }
         }
-        watch.map_or(Ok(()), Watch::release)?;
+        let outcome = outcome?;
         if !json {
             render::end(&outcome);
             if let Some(advice) = route::advice(&policy, &outcome).filter(|_| is_advised) {
@@ -111,8 +122,13 @@ fn changes(kept: &mut Kept) -> Vec<Record> {
 }
 
 /// Has a run done elsewhere that has met what is not here, and ends its worktree; the exit code.
-async fn carry(watch: Watch<'_>, decision: &Decision, kept: &mut Option<Kept>, json: bool) -> Result<u8> {
-    let carried = watch.carry(decision, json).await;
+async fn carry(
+    watch: Watch<'_>,
+    (decision, own): (&Decision, Own),
+    kept: &mut Option<Kept>,
+    json: bool,
+) -> Result<u8> {
+    let carried = watch.carry(decision, own, json).await;
     let succeeded = carried.as_ref().is_ok_and(|carried| carried.exit_code == 0);
     let worktree = kept.as_mut().map(|kept| kept.finish(succeeded, json)).transpose()?;
     let carried = carried?;
@@ -162,6 +178,10 @@ fn begin<'a>(
     };
     let place = route::place(arguments.backend, policy, &asked)?;
     let task = kept.map(|_| arguments.worktree.task.clone());
+    if place.backend != Backend::Wasm && arguments.backend.and_then(BackendChoice::backend).is_none() {
+        let because = place.decision.as_ref().map(|decision| decision.why.as_str());
+        consent::ask(policy, place.backend, because)?;
+    }
     if place.backend != Backend::Wasm {
         if exec.git.is_some() && route::uses_git(&asked) {
             render::note(&format!(
@@ -182,7 +202,7 @@ fn begin<'a>(
         })));
     }
     let is_free = place.decision.is_some();
-    let watch = match place.decision {
+    let mut watch = match place.decision {
         Some(decision) if route::is_watched(policy, &decision) => {
             let cwd = exec.cwd.as_deref().filter(|_| sandbox.cwd.is_none());
             let carrier = Carrier::start(kept.map(Kept::path), cwd)?;
@@ -206,6 +226,9 @@ fn begin<'a>(
             if capabilities.tells_changes {
                 // A worktree tells of its changes itself.
                 journaled.follow_changes(&spec, kept.map(Kept::path), exec);
+                if let Some(watch) = &mut watch {
+                    watch.follow_changes(&spec, exec);
+                }
             }
             Ok(journaled)
         })?;

@@ -1,6 +1,7 @@
 //! A run that goes elsewhere when it meets what is not here: it is watched, and what it read and printed is kept, so that
 //! it begins anew there as if it had never begun here.
 
+use std::future::poll_fn;
 use std::io::Write;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,14 +11,20 @@ use std::task::{Context, Poll};
 use anyhow::Result;
 use sandpiper::policy::{Backend, Resolved};
 use sandpiper::routing::{Decision, need_of_run};
-use sandpiper::{BoxError, Event, Exec, Git, GitCommand, GitRunning, Outcome, Running, Stdin};
+use sandpiper::{BoxError, Event, Exec, Git, GitCommand, GitRunning, Outcome, Running, Spec, Stdin};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use crate::carrier::{Carried, Carrier};
-use crate::{render, route, run};
+use crate::report::Hinted;
+use crate::run::WORKSPACE;
+use crate::touched::{Own, Touched};
+use crate::{consent, render, route, run};
 
 /// The most of its input that is kept: a run that reads more stays here.
 const MAX_INPUT_BYTES: usize = 64 << 20;
+
+/// The longest line that is read as an answer.
+const MAX_ANSWER_BYTES: usize = 1 << 10;
 
 /// What watches a run.
 pub(crate) struct Watch<'a> {
@@ -27,14 +34,17 @@ pub(crate) struct Watch<'a> {
     input: Input,
     git_was_used: Arc<AtomicBool>,
     held: Vec<Event>,
+    touched: Option<Arc<Touched>>,
 }
 
 /// What becomes of a run that has ended.
 pub(crate) enum Onward {
     /// It is over.
     Over,
-    /// It goes elsewhere.
-    To(Decision),
+    /// It goes elsewhere, once what it has changed here is undone.
+    To(Decision, Own),
+    /// It would go elsewhere, and what it has done here cannot be undone.
+    Stuck(Hinted),
 }
 
 impl<'a> Watch<'a> {
@@ -60,7 +70,16 @@ impl<'a> Watch<'a> {
             .take()
             .map(|git| Arc::new(WatchedGit { git, was_used: Arc::clone(&git_was_used) }) as Arc<dyn Git>);
         exec.stop_at_unsupported = true;
-        Ok(Some(Self { policy, decision, carrier, input, git_was_used, held: Vec::new() }))
+        Ok(Some(Self { policy, decision, carrier, input, git_was_used, held: Vec::new(), touched: None }))
+    }
+
+    /// Notes what the command changes in its workspace, so that this alone is undone where it goes elsewhere.
+    pub(crate) fn follow_changes(&mut self, spec: &Spec, exec: &mut Exec) {
+        if let Some(mount) = spec.mounts.iter().find(|mount| mount.guest.as_str() == WORKSPACE) {
+            let touched = Arc::new(Touched::new(mount.host.clone(), exec.changes.take()));
+            exec.changes = Some(Arc::clone(&touched) as _);
+            self.touched = Some(touched);
+        }
     }
 
     /// Runs the command to its end. A person sees what it prints as it comes; from whoever else reads it, it is held
@@ -80,7 +99,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Whether it goes elsewhere now.
-    pub(crate) fn onward(&self, outcome: &Outcome) -> Onward {
+    pub(crate) async fn onward(&self, outcome: &Outcome) -> Onward {
         let Some(need) = need_of_run(&outcome.exit, &outcome.denials) else { return Onward::Over };
         let decision = route::again(self.policy, &self.decision, need);
         let Some(backend) = decision.backend.as_deref().filter(|name| *name != Backend::Wasm.name()) else {
@@ -89,10 +108,28 @@ impl<'a> Watch<'a> {
         let reason = match () {
             () if self.git_was_used.load(Ordering::Relaxed) => "it has used git, whose repository is here",
             () if self.input.is_cut() => "it has read more input than is kept",
-            () => return Onward::To(decision),
+            () if !self.may_go(backend, &decision).await => "it was not let go",
+            () => {
+                let own = self.touched.as_ref().map_or(Ok(Own::default()), |touched| touched.take());
+                return match own {
+                    Ok(own) => Onward::To(decision, own),
+                    Err(why) => Onward::Stuck(stuck(backend, &why)),
+                };
+            }
         };
         render::note(&format!("it does not go to {backend}: {reason}"));
         Onward::Over
+    }
+
+    /// Asks the person, if they are to be asked.
+    async fn may_go(&self, backend: &str, decision: &Decision) -> bool {
+        if !self.policy.routing().ask {
+            return true;
+        }
+        match consent::question(backend, Some(&decision.why)) {
+            Ok(()) => consent::is_yes(&self.input.answer().await),
+            Err(_) => false,
+        }
     }
 
     /// Prints what was held back.
@@ -104,10 +141,10 @@ impl<'a> Watch<'a> {
     }
 
     /// Has the run done elsewhere, from its beginning, with the same input.
-    pub(crate) async fn carry(self, decision: &Decision, keep: bool) -> Result<Carried> {
+    pub(crate) async fn carry(self, decision: &Decision, own: Own, keep: bool) -> Result<Carried> {
         let Self { carrier, mut input, .. } = self;
         let (mut feed, printed) =
-            carrier.go(decision.backend.as_deref().unwrap_or_default(), &decision.why)?;
+            carrier.go(decision.backend.as_deref().unwrap_or_default(), &decision.why, own)?;
         let printed = tokio::task::spawn_blocking(move || printed.take(keep));
         let feeding = async move {
             let mut chunk = input.replay();
@@ -133,6 +170,14 @@ impl<'a> Watch<'a> {
     }
 }
 
+/// That a run cannot go elsewhere, for what it did here cannot be undone.
+pub(crate) fn stuck(backend: &str, why: &str) -> Hinted {
+    Hinted {
+        message: format!("the run cannot begin anew on {backend}: {why}; its files are left as they are"),
+        hint: format!("look at what it did here, and run it there from its beginning: --backend {backend}"),
+    }
+}
+
 /// Standard input, of which what was read is kept.
 #[derive(Clone)]
 struct Input(Arc<Mutex<Kept>>);
@@ -152,6 +197,24 @@ impl Default for Input {
 impl Input {
     fn is_cut(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).read.is_none()
+    }
+
+    /// A line for this process, which the command does not get. What was typed before counts.
+    async fn answer(&self) -> String {
+        let mut answer = Vec::new();
+        while answer.len() < MAX_ANSWER_BYTES && answer.last() != Some(&b'\n') {
+            let mut byte = [0];
+            let mut buffer = ReadBuf::new(&mut byte);
+            let read = poll_fn(|context| {
+                let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                Pin::new(&mut kept.from).poll_read(context, &mut buffer)
+            });
+            match read.await {
+                Ok(()) if !buffer.filled().is_empty() => answer.extend_from_slice(buffer.filled()),
+                _ => break,
+            }
+        }
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// What was read; from now on nothing is kept.
