@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::process::Stdio;
+use std::time::Duration;
 
 use crate::harness::{Printed, command};
 
@@ -251,12 +252,28 @@ fn a_component_is_told_apart_and_a_writable_directory_refused_with_the_way_out()
 }
 
 #[test]
+fn a_reader_that_takes_its_time_gets_all_of_the_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = "import os; os.write(1, b'x' * 400_000)";
+    let mut child = command(folder.path())
+        .args(["run", "--", "python3", "-c", program])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Longer than output is waited for whatever the limits are.
+    std::thread::sleep(Duration::from_secs(4));
+    let mut stdout = Vec::new();
+    child.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
+    assert_eq!((child.wait().unwrap().code(), stdout.len()), (Some(0), 400_000));
+}
+
+#[test]
 fn output_that_nobody_reads_is_said_to_be_lost() {
     let folder = tempfile::tempdir().unwrap();
     // More than the pipe holds, less than the events that may wait: the guest ends, its output not.
     let program = "import os; os.write(1, b'x' * 200_000)";
     let mut child = command(folder.path())
-        .args(["run", "--", "python3", "-c", program])
+        .args(["run", "--timeout", "4s", "--", "python3", "-c", program])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

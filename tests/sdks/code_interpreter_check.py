@@ -46,6 +46,16 @@ def code(sandbox):
     checks.same("what a child prints", "".join(run("r = subprocess.run(['echo', 'inherited'])").logs.stdout), "inherited\n")
     checks.same("a line for the shell", "".join(run("!echo shell").logs.stdout), "shell\n")
 
+    run("import asyncio\nasync def later(n):\n    await asyncio.sleep(0)\n    return n")
+    checks.same("a task is awaited", run("task = asyncio.create_task(later(5))\nawait task").text, "5")
+    tasks = "first = asyncio.create_task(later(1))\nawait asyncio.gather(first, later(2))"
+    checks.same("tasks are gathered", run(tasks).text, "[1, 2]")
+    run("await later(0)\nwaiting = asyncio.create_task(later(3))")
+    checks.same("a task of the cell before", run("await waiting").text, "3")
+    checks.same("a loop of one's own", run("asyncio.run(later(7))").text, "7")
+    error = run("await later(0)\n1 / 0").error
+    checks.true("a traceback behind an await", "asyncio" not in error.traceback and "<string>" not in error.traceback, error.traceback)
+
 
 def errors(sandbox):
     run = sandbox.run_code

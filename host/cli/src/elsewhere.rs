@@ -168,8 +168,10 @@ impl Journey<'_> {
             far = Some(directory);
         }
         let running = sandbox.spawn(exec).await?;
+        let wall = self.spec.limits.wall;
         let outcome =
-            run::stop_at_interrupts(running, async |running| run::drive(running, self.json).await).await?;
+            run::stop_at_interrupts(running, async |running| run::drive(running, self.json, wall).await)
+                .await?;
         let (Some(workspace), Some(packed), Some(directory)) = (workspace, packed, far) else {
             return Ok(Arrived { outcome, workspace: Value::Null });
         };

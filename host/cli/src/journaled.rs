@@ -97,7 +97,7 @@ impl Journaled {
     /// Adds a record.
     ///
     /// # Errors
-    /// Where the disk does not take it.
+    /// Where the disk does not take it and the journal is required; else that is said, and the run goes on without.
     pub(crate) fn note(&self, record: &Record) -> Result<()> {
         self.note_all(std::slice::from_ref(record))
     }
@@ -107,9 +107,16 @@ impl Journaled {
     /// # Errors
     /// As [`Journaled::note`].
     pub(crate) fn note_all(&self, records: &[Record]) -> Result<()> {
-        match &mut *self.writer() {
-            Some(writer) => writer.append_all(records).context("cannot write the journal"),
-            None => Ok(()),
+        let mut open = self.writer();
+        let Some(writer) = &mut *open else { return Ok(()) };
+        match writer.append_all(records) {
+            Err(err) if !self.is_required => {
+                *open = None;
+                drop(open);
+                tell_no_end(&err.into());
+                Ok(())
+            }
+            noted => noted.context("cannot write the journal"),
         }
     }
 
@@ -126,7 +133,7 @@ impl Journaled {
         let is_required = self.is_required;
         match self.end(last, ended) {
             Err(err) if !is_required => {
-                render::note(&format!("the journal of this run has no end: {}", report::text(&err)));
+                tell_no_end(&err);
                 Ok(())
             }
             done => done,
@@ -150,4 +157,8 @@ impl Journaled {
         writer.finish(&end).context("cannot write the end of the journal")?;
         Ok(())
     }
+}
+
+fn tell_no_end(err: &anyhow::Error) {
+    render::note(&format!("the journal of this run has no end: {}", report::text(err)));
 }

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use sandpiper::journal::Record;
@@ -32,8 +32,7 @@ pub(crate) const WORKSPACE: &str = "/workspace";
 /// 2000-01-01, the start of the virtual clock.
 const VIRTUAL_START_NS: u64 = 946_684_800_000_000_000;
 
-/// How long output may still take when the guest has ended: a reader that does not read would keep
-/// the command alive beyond its deadline.
+/// How long output may at least still take when the guest has ended.
 const DRAIN: Duration = Duration::from_secs(2);
 
 const OUTPUT_LOST: &str = "the guest's output was lost";
@@ -71,7 +70,7 @@ fn execute(arguments: &RunArguments) -> Result<ExitCode> {
     ready.run(async |running: Running, wall: &Wall| {
         let outcome = stop_at_interrupts(running, async |running| match &mut watch {
             Some(watch) => watch.drive(running, json).await,
-            None => drive(running, json).await,
+            None => drive(running, json, limits.wall).await,
         })
         .await;
         let onward = match (&watch, &outcome) {
@@ -310,20 +309,23 @@ pub(crate) async fn stop_at_interrupts(
     }
 }
 
-/// Runs the command to its end, and prints what it prints, or keeps it.
-pub(crate) async fn drive(running: Running, keep: bool) -> Result<Outcome> {
+/// Runs the command to its end, and prints what it prints, or keeps it. `wall` is how long that may take.
+pub(crate) async fn drive(running: Running, keep: bool, wall: Duration) -> Result<Outcome> {
     if keep {
         return Ok(collect(running).await?);
     }
     let (events, done, control) = running.split();
-    printing(done, render::stream(events, &control)).await
+    printing(done, render::stream(events, &control), wall).await
 }
 
-/// Polls a command to its end, and what prints its output beside it.
+/// Polls a command to its end, and what prints its output beside it. A reader of that output that does not read, such
+/// as a pager, is waited for until the time for both is over: it would keep the process for good.
 pub(crate) async fn printing(
     mut done: BoxFuture<'static, Result<Outcome, sandpiper::Error>>,
     print: impl Future<Output = std::io::Result<()>>,
+    wall: Duration,
 ) -> Result<Outcome> {
+    let started = Instant::now();
     let mut print = std::pin::pin!(print);
     let mut printed = None;
     let outcome = loop {
@@ -336,9 +338,12 @@ pub(crate) async fn printing(
     let printed = match printed {
         Some(printed) => printed,
         // What is still on its way; given up when nobody takes it.
-        None => tokio::time::timeout(DRAIN, print).await.unwrap_or_else(|_| {
-            Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "its reader does not read"))
-        }),
+        None => {
+            let left = wall.saturating_sub(started.elapsed()).max(DRAIN);
+            tokio::time::timeout(left, print).await.unwrap_or_else(|_| {
+                Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "its reader does not read"))
+            })
+        }
     };
     let outcome = outcome?;
     match printed {

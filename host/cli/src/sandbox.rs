@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use sandpiper::policy::Backend as Name;
-use sandpiper::{Backend, Error, Exec, Image, Sandbox, SandboxRef, Spec};
+use sandpiper::{Backend, Error, Exec, Image, Limits, Sandbox, SandboxRef, Spec};
 use serde_json::json;
 
 use crate::arguments::{BackendChoice, SandboxCommand, SandboxCommandArguments};
@@ -47,7 +47,8 @@ async fn carry_out(arguments: SandboxCommandArguments) -> Result<ExitCode> {
             let sandbox = connect(&reference).await?;
             let outcome = async {
                 let running = sandbox.spawn(exec).await?;
-                run::stop_at_interrupts(running, async |running| run::drive(running, json).await).await
+                let wall = Limits::default().wall;
+                run::stop_at_interrupts(running, async |running| run::drive(running, json, wall).await).await
             };
             let outcome = outcome.await;
             // It lives on whatever became of the command.

@@ -81,8 +81,8 @@ pub(crate) fn shell(arguments: &ShellArguments) -> Result<ExitCode> {
         let interrupts = interrupt_at_ctrl_c(&control);
         let outcome = async {
             match desk {
-                Some(desk) => run::printing(done, desk.converse(events, &control)).await,
-                None => run::printing(done, render::stream(events, &control)).await,
+                Some(desk) => run::printing(done, desk.converse(events, &control), Duration::ZERO).await,
+                None => run::printing(done, render::stream(events, &control), Duration::ZERO).await,
             }
         };
         let outcome = tokio::select! {

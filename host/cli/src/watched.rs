@@ -86,7 +86,7 @@ impl<'a> Watch<'a> {
     /// back until it is known to be all there is.
     pub(crate) async fn drive(&mut self, running: Running, keep: bool) -> Result<Outcome> {
         if keep || render::is_output_to_terminal() {
-            return run::drive(running, keep).await;
+            return run::drive(running, keep, self.policy.limits().wall).await;
         }
         let (mut events, done, _control) = running.split();
         let hold = async {

@@ -186,13 +186,34 @@ def parsed(code, name):
         raise
 
 
-def carry_out(part, names):
-    result = eval(part, names)
-    if part.co_flags & inspect.CO_COROUTINE:
-        import asyncio
+async def carry_out(parts, names):
+    """What the last of the parts gives."""
+    value = None
+    for part in parts:
+        value = eval(part, names)
+        if part.co_flags & inspect.CO_COROUTINE:
+            value = await value
+    return value
 
-        result = asyncio.run(result)
-    return result
+
+def finish(work):
+    """Runs to its end what never waits."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return done.value
+    raise RuntimeError("it waits without a loop")
+
+
+def in_loop(work):
+    """Runs to its end what may wait, in the one loop of all cells, so that tasks go on with the next that waits."""
+    global loop
+    import asyncio
+
+    if loop is None:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+    return loop.run_until_complete(work)
 
 
 def evaluate(code, name, names):
@@ -201,17 +222,24 @@ def evaluate(code, name, names):
     if tree.body and isinstance(tree.body[-1], ast.Expr):
         last = ast.Expression(tree.body.pop().value)
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    carry_out(compile(tree, name, "exec", flags), names)
+    parts = [compile(tree, name, "exec", flags)]
     if last is not None:
-        value = carry_out(compile(last, name, "eval", flags), names)
-        # A semicolon at the end says that nobody wants to see it.
-        if value is not None and not code.rstrip().endswith(";"):
-            names["_"] = value
-            show(value, True)
+        parts.append(compile(last, name, "eval", flags))
+    waits = any(part.co_flags & inspect.CO_COROUTINE for part in parts)
+    value = (in_loop if waits else finish)(carry_out(parts, names))
+    # A semicolon at the end says that nobody wants to see it.
+    if last is not None and value is not None and not code.rstrip().endswith(";"):
+        names["_"] = value
+        show(value, True)
 
 
 def own_frames(trace):
-    """The frames without those of this file."""
+    """The frames without those that lead to the cell."""
+    cell = trace
+    while cell is not None and not cell.tb_frame.f_code.co_filename.startswith("<cell "):
+        cell = cell.tb_next
+    if cell is not None:
+        return cell
     while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
         trace = trace.tb_next
     return trace
@@ -263,4 +291,5 @@ def main():
 
 
 __file__ = "<string>"
+loop = None
 main()
