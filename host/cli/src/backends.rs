@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
-use sandpiper::policy::{Backend as Name, DaytonaBase, Resolved, SecretReference};
+use sandpiper::policy::{ApiUrl, Backend as Name, DaytonaBase, Resolved, SecretReference};
 use sandpiper::remote::daytona::Base;
 use sandpiper::remote::{Daytona, DaytonaConfig, Docker, DockerConfig, E2b, E2bConfig, Secret};
 use sandpiper::{Backend, Capabilities, Health, Image, Local};
@@ -43,9 +43,8 @@ pub(crate) fn local(image: &Image) -> Result<Local> {
 fn e2b(policy: &Resolved) -> Result<E2b> {
     let settings = policy.e2b();
     let mut config = E2bConfig::new(key(&settings.api_key, Name::E2b)?);
-    let address = surroundings::host_text("E2B_API_URL")?;
-    config.api_url = Some(address.unwrap_or_else(|| settings.api_url.as_str().to_owned()));
-    config.sandbox_url = surroundings::host_text("E2B_SANDBOX_URL")?;
+    config.api_url = Some(address("E2B_API_URL")?.unwrap_or_else(|| settings.api_url.as_str().to_owned()));
+    config.sandbox_url = address("E2B_SANDBOX_URL")?;
     settings.template.as_str().clone_into(&mut config.template);
     config.lacks = settings.lacks;
     Ok(E2b::new(config)?)
@@ -53,8 +52,7 @@ fn e2b(policy: &Resolved) -> Result<E2b> {
 
 fn daytona(policy: &Resolved) -> Result<Daytona> {
     let settings = policy.daytona();
-    let address = surroundings::host_text("DAYTONA_API_URL")?;
-    let address = address.unwrap_or_else(|| settings.api_url.as_str().to_owned());
+    let address = address("DAYTONA_API_URL")?.unwrap_or_else(|| settings.api_url.as_str().to_owned());
     let mut config = DaytonaConfig::new(address, key(&settings.api_key, Name::Daytona)?);
     let target = surroundings::host_text("DAYTONA_TARGET")?;
     let target = target.unwrap_or_else(|| settings.target.as_str().to_owned());
@@ -80,6 +78,18 @@ fn docker(policy: &Resolved) -> Result<Docker> {
         settings.network.as_str().clone_into(&mut config.network);
     }
     Ok(Docker::new(config)?)
+}
+
+/// The address that a variable has in place of the policy's, held to the same: a key is sent there.
+fn address(variable: &str) -> Result<Option<String>> {
+    let Some(text) = surroundings::host_text(variable)? else { return Ok(None) };
+    let url = ApiUrl::parse(&text).ok_or_else(|| Hinted {
+        message: format!(
+            "{variable} is not the address of an interface, expected https://HOST[:PORT][/PATH]"
+        ),
+        hint: "http is for this machine alone, because a key is sent there".to_owned(),
+    })?;
+    Ok(Some(url.as_str().to_owned()))
 }
 
 fn key(reference: &SecretReference, backend: Name) -> Result<Secret> {

@@ -73,7 +73,8 @@ impl ApiUrl {
         &self.0
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Parses an address; `None` where it is none, or a key that is sent there could be read on its way.
+    pub fn parse(text: &str) -> Option<Self> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/[]%".contains(c);
         let (scheme, rest) = text.split_once("://")?;
         let authority = rest.split('/').next().filter(|authority| !authority.is_empty())?;
