@@ -84,12 +84,7 @@ impl Project {
 
     /// A run whose input stays open.
     fn start(&self, directory: &str, arguments: &[&str]) -> std::process::Child {
-        command(self.folder.path())
-            .current_dir(self.folder.path().join(directory))
-            .env("HIDDEN", "swordfish")
-            .env("SANDPIPER_JOURNAL", self.folder.path().join("journal"))
-            .env("E2B_SANDBOX_URL", &self.served.address)
-            .env("E2B_API_KEY", "key-of-tests")
+        self.command(directory)
             .args(arguments)
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())
@@ -111,6 +106,17 @@ impl Project {
         happens();
         drop(child.stdin.take());
         child.wait_with_output().unwrap()
+    }
+
+    fn command(&self, directory: &str) -> std::process::Command {
+        let mut command = command(self.folder.path());
+        command
+            .current_dir(self.folder.path().join(directory))
+            .env("HIDDEN", "swordfish")
+            .env("SANDPIPER_JOURNAL", self.folder.path().join("journal"))
+            .env("E2B_SANDBOX_URL", &self.served.address)
+            .env("E2B_API_KEY", "key-of-tests");
+        command
     }
 
     fn read(&self, name: &str) -> Vec<u8> {
@@ -395,4 +401,103 @@ fn a_secret_goes_to_the_backend_that_it_is_for_wherever_that_was_decided() {
     let run = project.sandpiper(&["run", "--policy", "policy.toml", "--", "python3", "-c", "print(1)"]);
     assert_eq!((run.status.code(), run.stdout().as_str()), (Some(125), ""));
     assert!(run.stderr().contains("TOKEN"), "{}", run.stderr());
+}
+
+const ONLY_THERE: &str =
+    "[routing]\nbackends = [\"e2b\"]\n[uploads]\nallow = [\"*.py\"]\n[remote]\nmax_cost = \"0.50\"\n";
+
+fn there(program: &str) -> [&str; 7] {
+    ["run", "--policy", "policy.toml", "--", "python3", "-c", program]
+}
+
+#[test]
+fn a_policy_that_pays_nothing_runs_nothing_on_what_costs_money() {
+    let project = Project::new("[routing]\nbackends = [\"e2b\"]\n[remote]\nmax_cost = \"0\"\n");
+    let refused = project.sandpiper(&there("print('paid')"));
+    assert_eq!((refused.status.code(), refused.stdout().as_str()), (Some(125), ""));
+    assert!(refused.stderr().contains("`remote.max_cost` is 0"), "{}", refused.stderr());
+    let created = project.sandpiper(&["sandbox", "create", "--policy", "policy.toml", "--no-dir"]);
+    assert_eq!(created.status.code(), Some(125), "{}", created.stdout());
+    assert!(created.stderr().contains("`remote.max_cost` is 0"), "{}", created.stderr());
+    let named = project.sandpiper(&[&["run", "--backend", "e2b"], &there("print('paid')")[1..]].concat());
+    assert_eq!((named.status.code(), named.stdout().as_str()), (Some(0), "paid\n"), "{}", named.stderr());
+}
+
+#[test]
+fn the_name_of_a_directory_does_not_leave_when_nothing_in_it_may() {
+    let project = Project::new(ONLY_THERE);
+    std::fs::create_dir_all(project.path("client-acme-merger/q3")).unwrap();
+    std::fs::write(project.path("client-acme-merger/q3/notes.txt"), "secret\n").unwrap();
+    std::fs::create_dir_all(project.path("lib/deep")).unwrap();
+    std::fs::write(project.path("lib/deep/a.py"), "").unwrap();
+    let run =
+        project.sandpiper(&there("import os; print(sorted(d for _, ds, _ in os.walk('.') for d in ds))"));
+    assert_eq!(
+        (run.status.code(), run.stdout().as_str()),
+        (Some(0), "['deep', 'lib']\n"),
+        "{}",
+        run.stderr()
+    );
+    assert_eq!(project.read("client-acme-merger/q3/notes.txt"), b"secret\n");
+}
+
+#[test]
+fn no_more_sandboxes_are_elsewhere_at_one_time_than_may_be() {
+    use std::io::Read;
+
+    let none = Project::new(&format!("{ONLY_THERE}max_sandboxes = 0\n"));
+    let refused = none.sandpiper(&there("print(1)"));
+    assert_eq!((refused.status.code(), refused.stdout().as_str()), (Some(125), ""));
+    assert!(refused.stderr().contains("`remote.max_sandboxes` is 0"), "{}", refused.stderr());
+
+    let one = Project::new(ONLY_THERE);
+    let mut first = one.command("");
+    let waits = "import sys; print('up', flush=True); sys.stdin.read()";
+    let mut first = first
+        .args(there(waits))
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut up = [0; 3];
+    first.stdout.as_mut().unwrap().read_exact(&mut up).unwrap();
+    let second = one.sandpiper(&there("print(2)"));
+    assert_eq!((second.status.code(), second.stdout().as_str()), (Some(125), ""));
+    assert!(second.stderr().contains("`remote.max_sandboxes` is 1"), "{}", second.stderr());
+    // A process that is killed lets go.
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let third = one.sandpiper(&there("print(3)"));
+    assert_eq!((third.status.code(), third.stdout().as_str()), (Some(0), "3\n"), "{}", third.stderr());
+}
+
+#[test]
+fn a_sandbox_that_is_kept_counts_until_it_is_closed() {
+    let project = Project::new(ONLY_THERE);
+    let sandpiper = |arguments: &[&str]| {
+        let mut command = project.command("");
+        command.env("SANDPIPER_POLICY", "policy.toml").args(arguments).output().unwrap()
+    };
+    let create = ["sandbox", "create", "--no-dir"];
+    let created = sandpiper(&create);
+    assert_eq!(created.status.code(), Some(0), "{}", created.stderr());
+    let second = sandpiper(&create);
+    assert_eq!(second.status.code(), Some(125), "{}", second.stdout());
+    assert!(second.stderr().contains("`remote.max_sandboxes` is 1"), "{}", second.stderr());
+    let closed = sandpiper(&["sandbox", "close", created.stdout().trim()]);
+    assert_eq!(closed.status.code(), Some(0), "{}", closed.stderr());
+    let third = sandpiper(&create);
+    assert_eq!(third.status.code(), Some(0), "{}", third.stderr());
+}
+
+#[test]
+fn a_run_that_had_less_time_by_a_cap_says_by_which() {
+    let project = Project::new(&format!("{ONLY_THERE}max_time = \"2s\"\n"));
+    let sleeps = "import time; time.sleep(60)";
+    let run = project.sandpiper(&there(sleeps));
+    assert_eq!(run.status.code(), Some(124), "{}", run.stderr());
+    assert!(run.stderr().contains("`remote.max_time`"), "{}", run.stderr());
+    let own = project.sandpiper(&[&["run", "--timeout", "1s"], &there(sleeps)[1..]].concat());
+    assert_eq!(own.status.code(), Some(124), "{}", own.stderr());
+    assert!(own.stderr().contains("--timeout"), "{}", own.stderr());
 }

@@ -23,6 +23,12 @@ pub fn journal() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("journal")
 }
 
+/// Where the commands of one test count sandboxes on other machines: not those of other tests, nor in their home.
+fn slots(folder: &Path) -> PathBuf {
+    let name = folder.file_name().expect("a test has a folder of its own");
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("slots").join(name)
+}
+
 /// An engine with the Python image, which is built if it is not there.
 pub fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
@@ -100,7 +106,7 @@ pub fn command(folder: &Path) -> Command {
     engine();
     let mut command = Command::new(env!("CARGO_BIN_EXE_sandpiper"));
     command.current_dir(folder).env_clear().env("SANDPIPER_CACHE", cache()).env("HOME", folder);
-    command.env("SANDPIPER_JOURNAL", journal());
+    command.env("SANDPIPER_JOURNAL", journal()).env("SANDPIPER_SLOTS", slots(folder));
     command
 }
 

@@ -10,14 +10,14 @@ use sandpiper::policy::{Backend, Resolved, Upload, Uploads};
 use sandpiper::transfer::{
     self, Applied, ChangeKind, Changes, EntryKind, Keep, Manifest, PackLimits, RelativePath,
 };
-use sandpiper::{Access, Exec, Limits, Outcome, Sandbox, Spec};
+use sandpiper::{Access, Exec, Exit, Limits, Outcome, Sandbox, Spec};
 use serde_json::{Value, json};
 
 use crate::arguments::JournalMode;
 use crate::journaled::{About, Journaled};
 use crate::report::Hinted;
 use crate::run::{self, WORKSPACE};
-use crate::{backends, policy, render, runtime};
+use crate::{backends, policy, render, runtime, slots};
 
 /// How long a sandbox outlives its command at most: for what comes back.
 const GRACE: Duration = Duration::from_mins(5);
@@ -48,6 +48,16 @@ pub(crate) struct Arrived {
     pub(crate) outcome: Outcome,
     /// What was done with its files, as `--json` prints it.
     pub(crate) workspace: Value,
+    /// The key of the policy by which it had less time than its own limit.
+    cut_by: Option<&'static str>,
+}
+
+/// For how long the policy lets something be on another machine.
+#[derive(Clone, Copy)]
+struct Paid {
+    time: Duration,
+    /// The key that says so.
+    key: &'static str,
 }
 
 /// The directory of this machine that goes there.
@@ -68,9 +78,12 @@ impl Journey<'_> {
     async fn travel(mut self) -> Result<Arrived> {
         let name = self.backend;
         let workspace = workspace(&self.spec)?;
+        let paid = paid(self.policy, name)?;
+        let _slot = slots::take(self.policy, name)?;
         let (env, secrets) = policy::variables(self.policy, name)?;
         self.exec.env = env;
-        let spec = self.spec_there(self.time()?);
+        let cut_by = (paid.time < self.spec.limits.wall).then_some(paid.key);
+        let spec = self.spec_there(paid.time);
         let limits = spec.limits.clone();
         let about = About {
             policy: self.policy.path().map(|path| path.display().to_string()),
@@ -80,31 +93,10 @@ impl Journey<'_> {
         };
         let mut journaled = Journaled::begin(self.journal, (&spec, &self.exec, name.name()), about)?;
         let arrived = self.there(spec, workspace, &mut journaled).await;
+        let arrived = arrived.map(|arrived| Arrived { cut_by, ..arrived });
         let ended = arrived.as_ref().map(|arrived| (&arrived.outcome, &limits));
         journaled.finish(&[], ended)?;
         arrived
-    }
-
-    /// For how long the policy pays.
-    ///
-    /// # Errors
-    /// Where it pays nothing, and the person did not choose the backend themselves.
-    fn time(&self) -> Result<Duration> {
-        let caps = self.policy.remote();
-        let is_paid = matches!(self.backend, Backend::E2b | Backend::Daytona);
-        let micros = caps.max_cost.micros();
-        match self.because {
-            Some(_) if is_paid && micros == 0 => Err(Hinted {
-                message: format!("a run on {} costs money, and `remote.max_cost` is 0", self.backend),
-                hint: "write what a run may cost into sandpiper.toml: [remote] max_cost = \"0.50\""
-                    .to_owned(),
-            }
-            .into()),
-            _ if is_paid && micros > 0 => {
-                Ok(caps.max_time.min(Duration::from_secs((micros / MICROS_PER_SECOND).max(1))))
-            }
-            _ => Ok(caps.max_time),
-        }
     }
 
     /// The spec of the sandbox there: its files come by other ways than mounts.
@@ -112,7 +104,11 @@ impl Journey<'_> {
         let wall = self.spec.limits.wall.min(time);
         Spec {
             mounts: Vec::new(),
-            limits: Limits { wall, ..self.spec.limits.clone() },
+            limits: Limits {
+                wall,
+                memory_bytes: self.policy.limits_of(self.backend).memory_bytes,
+                ..self.spec.limits.clone()
+            },
             lifetime: Some(whole_minutes(wall.saturating_add(GRACE))),
             ..self.spec.clone()
         }
@@ -173,7 +169,7 @@ impl Journey<'_> {
             run::stop_at_interrupts(running, async |running| run::drive(running, self.json, wall).await)
                 .await?;
         let (Some(workspace), Some(packed), Some(directory)) = (workspace, packed, far) else {
-            return Ok(Arrived { outcome, workspace: Value::Null });
+            return Ok(Arrived { outcome, workspace: Value::Null, cut_by: None });
         };
         let limits = PackLimits { max_bytes: self.spec.limits.disk_bytes, max_files: self.spec.limits.files };
         // A tar has half a kilobyte before each file, and as much at its end.
@@ -185,7 +181,8 @@ impl Journey<'_> {
         if workspace.access == Access::ReadOnly && !changes.is_empty() {
             let count = changes.len();
             render::note(&format!("{count} changes of a read-only workspace stay there and are lost"));
-            return Ok(Arrived { outcome, workspace: json!({ "changes": count, "applied": false }) });
+            let workspace = json!({ "changes": count, "applied": false });
+            return Ok(Arrived { outcome, workspace, cut_by: None });
         }
         // Before anybody can see them, so that they are known whatever happens.
         journaled.note_all(&records)?;
@@ -193,7 +190,8 @@ impl Journey<'_> {
         if !self.json && !applied.changes.is_empty() {
             render::note(&format!("{} files came back", applied.changes.len()));
         }
-        Ok(Arrived { outcome, workspace: json!({ "changes": applied.changes.len(), "applied": true }) })
+        let workspace = json!({ "changes": applied.changes.len(), "applied": true });
+        Ok(Arrived { outcome, workspace, cut_by: None })
     }
 
     fn pack(&self, directory: &Path) -> Result<transfer::Packed> {
@@ -227,6 +225,32 @@ impl Journey<'_> {
         }
         Ok(packed)
     }
+}
+
+/// Refuses what costs money where the policy pays nothing.
+///
+/// # Errors
+/// Where the person did not choose the backend themselves.
+pub(crate) fn check_cost(policy: &Resolved, backend: Backend) -> Result<()> {
+    paid(policy, backend).map(drop)
+}
+
+fn paid(policy: &Resolved, backend: Backend) -> Result<Paid> {
+    let caps = policy.remote();
+    let is_paid = matches!(backend, Backend::E2b | Backend::Daytona);
+    let micros = caps.max_cost.micros();
+    if is_paid && micros == 0 && !policy.is_backend_named() {
+        return Err(Hinted {
+            message: format!("a run on {backend} costs money, and `remote.max_cost` is 0"),
+            hint: "write what a run may cost into sandpiper.toml: [remote] max_cost = \"0.50\"".to_owned(),
+        }
+        .into());
+    }
+    let by_time = Paid { time: caps.max_time, key: "remote.max_time" };
+    let by_cost =
+        Paid { time: Duration::from_secs((micros / MICROS_PER_SECOND).max(1)), key: "remote.max_cost" };
+    let is_cost_less = is_paid && micros > 0 && by_cost.time < by_time.time;
+    Ok(if is_cost_less { by_cost } else { by_time })
 }
 
 /// Whether something of the workspace may leave this machine.
@@ -333,11 +357,13 @@ pub(crate) fn with_worktree(printed: &[u8], worktree: Option<&Value>) -> Result<
 
 /// The exit code of a run elsewhere, and what is printed of it.
 pub(crate) fn ended(arrived: &Arrived, worktree: Option<&Value>, json: bool) -> Result<u8> {
-    let Arrived { outcome, workspace } = arrived;
+    let Arrived { outcome, workspace, cut_by } = arrived;
     if json {
         let mut report: Value = serde_json::from_str(&render::outcome_as_json(outcome, None, worktree)?)?;
         report["workspace"] = workspace.clone();
         render::line(&report.to_string())?;
+    } else if let (Exit::Timeout, Some(key)) = (&outcome.exit, cut_by) {
+        render::note(&format!("the wall-clock limit was reached (`{key}` in sandpiper.toml)"));
     } else {
         render::end(outcome);
     }

@@ -20,6 +20,7 @@ mod runtime;
 mod sandbox;
 mod serve;
 mod shell;
+mod slots;
 mod surroundings;
 mod touched;
 mod wall;

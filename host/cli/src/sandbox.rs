@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::arguments::{BackendChoice, SandboxCommand, SandboxCommandArguments};
 use crate::report::{self, Hinted};
-use crate::{backends, policy, render, run, runtime};
+use crate::{backends, elsewhere, policy, render, run, runtime, slots};
 
 /// The largest file that is read out of a sandbox.
 const MAX_FILE_BYTES: u64 = 256 << 20;
@@ -27,14 +27,17 @@ async fn carry_out(arguments: SandboxCommandArguments) -> Result<ExitCode> {
             let name = backend.and_then(BackendChoice::backend);
             let policy = policy::of_run(&sandbox, name, true)?;
             let name = name.or_else(|| policy.routing().backends.first().copied()).unwrap_or(Name::Wasm);
+            elsewhere::check_cost(&policy, name)?;
+            let slot = slots::take(&policy, name)?;
             let (env, _) = policy::variables(&policy, name)?;
             let spec = run::spec(&sandbox, &policy, None)?;
-            let metadata = labels.into_iter().collect();
-            let spec = Spec { env, lifetime: Some(lifetime), metadata, ..spec };
+            let (limits, metadata) = (policy.limits_of(name), labels.into_iter().collect());
+            let spec = Spec { env, limits, lifetime: Some(lifetime), metadata, ..spec };
             let backend = backends::open(name, &policy)?;
             let reference = sandpiper::create(&*backend, spec).await?.detach()?;
             let text = if json { serde_json::to_string(&reference)? } else { reference.to_string() };
             render::line(&text)?;
+            slot.map_or(Ok(()), |slot| slot.keep(&reference.to_string(), lifetime))?;
         }
         SandboxCommand::Exec { reference, cwd, env, command } => {
             let exec = Exec {
@@ -95,6 +98,7 @@ async fn carry_out(arguments: SandboxCommandArguments) -> Result<ExitCode> {
         }
         SandboxCommand::Close { reference } => {
             connect(&reference).await?.close().await?;
+            slots::free(&reference.to_string())?;
             said(&reference, "closed", json)?;
         }
     }

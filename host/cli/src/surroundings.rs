@@ -64,6 +64,11 @@ pub(crate) fn sandbox_directory() -> Result<PathBuf> {
     data_folder("sandboxes", "SANDPIPER_SANDBOXES")
 }
 
+/// Where sandboxes on other machines are counted: `SANDPIPER_SLOTS`, else `sandpiper/slots` in the user's data folder.
+pub(crate) fn slots() -> Result<PathBuf> {
+    data_folder("slots", "SANDPIPER_SLOTS")
+}
+
 /// A variable of the host that is text; `None` where it is not set, or empty.
 pub(crate) fn host_text(name: &str) -> Result<Option<String>> {
     match std::env::var(name) {
