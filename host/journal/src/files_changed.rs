@@ -43,11 +43,12 @@ impl Journal {
                 is_complete = false;
                 continue;
             };
-            if !matches!(entry.kind(), "file-changed" | "truncated") {
+            if !matches!(entry.kind(), "file-changed" | "changes-not-made" | "truncated") {
                 continue;
             }
             match entry.record() {
                 Some(Record::FileChanged(change)) => net.take(&change),
+                Some(Record::ChangesNotMade { .. }) => net = Net::default(),
                 Some(Record::Truncated { not_written }) => {
                     is_complete &= !not_written.contains_key("file-changed");
                 }

@@ -76,6 +76,11 @@ pub enum Record {
     ProcessEnded(ProcessUsage),
     /// A file changed.
     FileChanged(FileChange),
+    /// None of the changes that were told before was made.
+    ChangesNotMade {
+        /// Why, in one phrase.
+        because: String,
+    },
     /// Files were brought into a sandbox.
     Uploaded(Transfer),
     /// Files were brought out of a sandbox.
@@ -101,6 +106,7 @@ impl Record {
             Self::SandboxCreated { .. }
                 | Self::Fallback { .. }
                 | Self::FileChanged(_)
+                | Self::ChangesNotMade { .. }
                 | Self::Truncated { .. }
                 | Self::RunEnded(_)
         )
