@@ -1,5 +1,6 @@
 //! A run on another machine: the workspace goes there, the command runs, and what changed comes back.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use sandpiper::policy::{Backend, Resolved, Upload, Uploads};
 use sandpiper::transfer::{
     self, Applied, ChangeKind, Changes, EntryKind, Keep, Manifest, PackLimits, RelativePath,
 };
-use sandpiper::{Access, Exec, Exit, Limits, Outcome, Sandbox, Spec};
+use sandpiper::{Access, Captured, Exec, Exit, Limits, Outcome, Quota, Sandbox, Spec, Stdin, Usage};
 use serde_json::{Value, json};
 
 use crate::arguments::JournalMode;
@@ -82,6 +83,11 @@ impl Journey<'_> {
         let _slot = slots::take(self.policy, name)?;
         let (env, secrets) = policy::variables(self.policy, name)?;
         self.exec.env = env;
+        // No backend elsewhere has terminals; what a person types there comes as a stream.
+        self.exec.stdin = match self.exec.stdin {
+            Stdin::Terminal(stream) => Stdin::Stream(stream),
+            stdin => stdin,
+        };
         let cut_by = (paid.time < self.spec.limits.wall).then_some(paid.key);
         let spec = self.spec_there(paid.time);
         let limits = spec.limits.clone();
@@ -128,10 +134,28 @@ impl Journey<'_> {
         }
         let packed = workspace.as_ref().map(|workspace| self.pack(&workspace.directory)).transpose()?;
         let backend = backends::open(name, self.policy)?;
-        let sandbox = sandpiper::create(&*backend, spec).await?;
+        let is_running = Cell::new(false);
+        let mut create = std::pin::pin!(sandpiper::create(&*backend, spec));
+        let (sandbox, is_wanted) = tokio::select! {
+            sandbox = &mut create => (sandbox?, true),
+            () = interrupted(&is_running) => {
+                render::note("interrupted: the sandbox that is being made is closed");
+                (create.await?, false)
+            }
+        };
         let reference = sandbox.reference();
         journaled.note(&Record::SandboxCreated { sandbox: reference.clone() })?;
-        let done = self.with(&*sandbox, workspace, packed, journaled).await;
+        let done = if is_wanted {
+            tokio::select! {
+                done = self.with(&*sandbox, workspace, packed, journaled, &is_running) => done,
+                () = interrupted(&is_running) => {
+                    render::note("interrupted: what was not brought back by now stays there and is lost");
+                    Ok(cancelled())
+                }
+            }
+        } else {
+            Ok(cancelled())
+        };
         let closed = sandbox.close().await;
         if closed.is_ok() {
             journaled.note(&Record::SandboxClosed { sandbox: reference })?;
@@ -147,6 +171,7 @@ impl Journey<'_> {
         workspace: Option<Workspace>,
         packed: Option<transfer::Packed>,
         journaled: &mut Journaled,
+        is_running: &Cell<bool>,
     ) -> Result<Arrived> {
         let mut exec = self.exec;
         let mut far = None;
@@ -163,11 +188,13 @@ impl Journey<'_> {
             exec.cwd = Some(moved(exec.cwd.as_deref(), &directory));
             far = Some(directory);
         }
+        is_running.set(true);
         let running = sandbox.spawn(exec).await?;
         let wall = self.spec.limits.wall;
         let outcome =
             run::stop_at_interrupts(running, async |running| run::drive(running, self.json, wall).await)
                 .await?;
+        is_running.set(false);
         let (Some(workspace), Some(packed), Some(directory)) = (workspace, packed, far) else {
             return Ok(Arrived { outcome, workspace: Value::Null, cut_by: None });
         };
@@ -251,6 +278,29 @@ fn paid(policy: &Resolved, backend: Backend) -> Result<Paid> {
         Paid { time: Duration::from_secs((micros / MICROS_PER_SECOND).max(1)), key: "remote.max_cost" };
     let is_cost_less = is_paid && micros > 0 && by_cost.time < by_time.time;
     Ok(if is_cost_less { by_cost } else { by_time })
+}
+
+/// Waits for Ctrl-C while no command runs, for which it would be.
+async fn interrupted(is_running: &Cell<bool>) {
+    while tokio::signal::ctrl_c().await.is_ok() {
+        if !is_running.get() {
+            return;
+        }
+    }
+    std::future::pending().await
+}
+
+/// What a run is that was ended before its command began, or before its files were back.
+fn cancelled() -> Arrived {
+    let outcome = Outcome {
+        exit: Exit::Cancelled,
+        usage: Usage::default(),
+        processes: Vec::new(),
+        denials: Vec::new(),
+        stdout: Captured::default(),
+        stderr: Captured::default(),
+    };
+    Arrived { outcome, workspace: Value::Null, cut_by: None }
 }
 
 /// Whether something of the workspace may leave this machine.
@@ -366,6 +416,10 @@ pub(crate) fn ended(arrived: &Arrived, worktree: Option<&Value>, json: bool) -> 
         render::note(&format!("the wall-clock limit was reached (`{key}` in sandpiper.toml)"));
     } else {
         render::end(outcome);
+    }
+    let is_cut = outcome.stdout.cut || outcome.stderr.cut;
+    if !json && is_cut && !matches!(outcome.exit, Exit::Quota { quota: Quota::Output }) {
+        render::note("the command has written more than came back: its output is not all here");
     }
     Ok(outcome.exit.code())
 }

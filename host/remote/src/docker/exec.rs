@@ -369,16 +369,17 @@ impl Pump {
             if let (Some(code), Some(_)) = (self.stdout.marked.code(), self.stderr.marked.code()) {
                 return Ok(Cause::Ended(code));
             }
-            let next = match self.early.pop_front() {
-                Some(piece) => Some(Ok(piece)),
-                None => tokio::select! {
+            let next = if let Some(piece) = self.early.pop_front() {
+                Some(Ok(piece))
+            } else {
+                tokio::select! {
                     biased;
                     permit = self.events.reserve(), if !self.waiting.is_empty() => {
                         give(permit, &mut self.waiting, &mut self.waiting_bytes);
                         continue;
                     }
                     next = self.output.next(), if self.waiting_bytes < AHEAD_BYTES => next,
-                },
+                }
             };
             let piece = match next {
                 Some(Ok(piece)) => piece,
