@@ -3,7 +3,7 @@
 //! The headers are walked here and not by tar's own iterator, for that takes an archive which is cut off
 //! between two entries for a whole one, and splits extended headers at line ends that names may have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use sandpiper_core::is_git_directory_name;
@@ -51,6 +51,10 @@ pub(crate) struct Tree {
     pub(crate) nodes: BTreeMap<RelativePath, Node>,
     /// Whether it lists the directory itself, as `./`.
     pub(crate) has_root: bool,
+    /// What can be on no other machine, and is nothing here.
+    pub(crate) special: BTreeMap<RelativePath, EntryKind>,
+    /// What means `.git`, as it is shown.
+    pub(crate) git: BTreeSet<String>,
 }
 
 /// Reads a whole archive, or refuses it.
@@ -133,16 +137,22 @@ impl Reader<'_> {
             EntryType::Directory => Kind::Directory,
             EntryType::Symlink => Kind::Symlink,
             EntryType::Link => Kind::HardLink,
-            EntryType::Char | EntryType::Block => {
-                return Err(refused(ArchiveFault::Special(EntryKind::Device)));
-            }
-            EntryType::Fifo => return Err(refused(ArchiveFault::Special(EntryKind::Fifo))),
+            EntryType::Char | EntryType::Block => Kind::Special(EntryKind::Device),
+            EntryType::Fifo => Kind::Special(EntryKind::Fifo),
             other => return Err(refused(ArchiveFault::Type(char::from(other.as_byte())))),
         };
         if kind != Kind::File && header.size > 0 {
             return Err(refused(ArchiveFault::Header("it has content but is no file")));
         }
-        let Some(path) = parse(name, kind == Kind::Directory).map_err(&refused)? else {
+        let path = match parse(name, kind == Kind::Directory) {
+            Err(ArchiveFault::GitDirectory) => {
+                self.take_padded(header.size)?;
+                self.tree.git.insert(git_directory(name));
+                return Ok(());
+            }
+            path => path.map_err(&refused)?,
+        };
+        let Some(path) = path else {
             if kind != Kind::Directory {
                 return Err(refused(ArchiveFault::Header("it replaces the directory itself")));
             }
@@ -151,10 +161,15 @@ impl Reader<'_> {
             }
             return Ok(());
         };
-        if self.tree.nodes.contains_key(&path) {
+        if self.tree.nodes.contains_key(&path) || self.tree.special.contains_key(&path) {
             return Err(refused(ArchiveFault::Duplicate));
         }
         let node = match kind {
+            Kind::Special(kind) => {
+                self.budget.take(&path, 0)?;
+                self.tree.special.insert(path, kind);
+                return Ok(());
+            }
             Kind::File => {
                 self.budget.take(&path, header.size)?;
                 Node::File { content: self.take_padded(header.size)?, mode: header.mode }
@@ -172,6 +187,12 @@ impl Reader<'_> {
             }
             Kind::HardLink => {
                 let linked = parse(&header.target, false).ok().flatten();
+                if let Some(kind) = linked.as_ref().and_then(|linked| self.tree.special.get(linked)).copied()
+                {
+                    self.budget.take(&path, 0)?;
+                    self.tree.special.insert(path, kind);
+                    return Ok(());
+                }
                 let node = linked.and_then(|linked| self.tree.nodes.get(&linked)).cloned();
                 let (size, node) = match node {
                     Some(Node::File { content, mode }) => (length(&content), Node::File { content, mode }),
@@ -235,7 +256,8 @@ impl Reader<'_> {
         let paths: Vec<RelativePath> = self.tree.nodes.keys().cloned().collect();
         for path in paths {
             for parent in path.ancestors() {
-                match self.tree.nodes.get(&parent).map(Node::kind) {
+                let special = || self.tree.special.get(&parent).copied();
+                match self.tree.nodes.get(&parent).map(Node::kind).or_else(special) {
                     Some(EntryKind::Directory) => break,
                     Some(kind) => {
                         return Err(refused(
@@ -290,6 +312,8 @@ enum Kind {
     Directory,
     Symlink,
     HardLink,
+    /// What is neither.
+    Special(EntryKind),
 }
 
 impl Extended {
@@ -353,6 +377,18 @@ fn parse(name: &[u8], is_directory: bool) -> Result<Option<RelativePath>, Archiv
         return Err(ArchiveFault::GitDirectory);
     }
     Ok(Some(RelativePath::parse(&kept.join(&b'/'))?))
+}
+
+/// What in a name means `.git`, with what it is in.
+fn git_directory(name: &[u8]) -> String {
+    let mut kept: Vec<&[u8]> = Vec::new();
+    for name in name.split(|byte| *byte == b'/').filter(|name| name != b".") {
+        kept.push(name);
+        if is_git_directory_name(name) {
+            break;
+        }
+    }
+    shown(&kept.join(&b'/'))
 }
 
 /// The sum of a header's bytes, with spaces where the sum itself is.

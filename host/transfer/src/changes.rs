@@ -1,10 +1,11 @@
 //! What changed on the other machine, told from the manifest and the archive that came back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::fmt;
 
 use bytes::Bytes;
 
-use crate::archive::{self, Node};
+use crate::archive::{self, Node, Tree};
 use crate::pack::TRAVELLING_MODE;
 use crate::{
     Digest, EntryKind, Keep, Manifest, PackLimits, Packed, RelativePath, State, TransferError, look,
@@ -50,6 +51,38 @@ use crate::{
 pub struct Changes {
     pub(crate) planned: Vec<Planned>,
     kept: Vec<RelativePath>,
+    left_out: Vec<LeftOut>,
+}
+
+/// Something of the other machine that does not come back; what is there here stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Where it is, as far as it can be shown.
+    pub path: String,
+    /// Why.
+    pub why: WhyLeftOut,
+}
+
+/// Why something does not come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhyLeftOut {
+    /// It is neither file, directory nor symlink.
+    Special(EntryKind),
+    /// It means `.git`.
+    GitDirectory,
+    /// Something was held back there, which is not known on the other machine.
+    HeldBack,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = &self.path;
+        match self.why {
+            WhyLeftOut::Special(kind) => write!(f, "{path} (a {kind})"),
+            WhyLeftOut::GitDirectory => write!(f, "{path} (git's own)"),
+            WhyLeftOut::HeldBack => write!(f, "{path} (held back here)"),
+        }
+    }
 }
 
 /// One entry that is not what it was.
@@ -119,24 +152,31 @@ impl Changes {
     /// Compares what was packed with an archive of the directory as it is afterwards: a tar of all of it,
     /// as `tar -C DIRECTORY -cf - .` makes it.
     ///
-    /// What was held back is in no archive, and so is never taken for deleted. Nothing is written. Modes are
+    /// What was held back is in no archive, and so is never taken for deleted. What the archive has in its place,
+    /// what means `.git`, and what is neither file, directory nor symlink, is left out, and what is there here stays
+    /// as it is. Nothing is written. Modes are
     /// compared but for write permission of group and others, which does not travel; set-user, set-group and
     /// sticky bits are left out.
     ///
     /// # Errors
     /// When the archive is not whole, has anything that could lead out of the directory or be read in two ways,
-    /// is more than the limits, or has entries where something was held back.
+    /// or is more than the limits.
     pub fn between(manifest: &Manifest, archive: &Bytes, limits: PackLimits) -> Result<Self, TransferError> {
-        let tree = archive::read(archive, limits)?;
+        let mut tree = archive::read(archive, limits)?;
         if tree.nodes.is_empty() && !tree.has_root && !manifest.is_empty() {
             return Err(TransferError::Empty);
         }
-        refuse_held_back(manifest, &tree.nodes)?;
+        let (left_out, stays) = leave_out(manifest, &mut tree);
+        let is_left =
+            |path: &RelativePath| stays.contains(path) || path.ancestors().any(|path| stays.contains(&path));
         let mut planned = Vec::new();
         let mut kept = Vec::new();
         for (path, entry) in manifest.entries().filter(|(_, entry)| entry.keep == Keep::Pack) {
             let before = Some(entry.state);
             let Some(node) = tree.nodes.get(path) else {
+                if is_left(path) {
+                    continue;
+                }
                 if manifest.held_back_below(path).is_some() {
                     kept.push(path.clone());
                 } else {
@@ -159,7 +199,7 @@ impl Changes {
             planned.push(Planned { change, content });
         }
         planned.sort_by(|one, other| one.change.path.cmp(&other.change.path));
-        Ok(Self { planned, kept })
+        Ok(Self { planned, kept, left_out })
     }
 
     /// What makes of a directory, as it is `now`, what it was when it was packed on this machine: of the paths that
@@ -193,7 +233,7 @@ impl Changes {
             };
             planned.push(Planned { change: Change { path: path.clone(), before, after }, content });
         }
-        Ok(Self { planned, kept: Vec::new() })
+        Ok(Self { planned, kept: Vec::new(), left_out: Vec::new() })
     }
 
     /// The changes, in the order of their paths' bytes.
@@ -215,24 +255,42 @@ impl Changes {
     pub fn kept(&self) -> &[RelativePath] {
         &self.kept
     }
+
+    /// What of the archive does not come back.
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
 }
 
-/// Nothing of the archive may be where something was held back, nor take the place of what that is in.
-fn refuse_held_back(manifest: &Manifest, nodes: &BTreeMap<RelativePath, Node>) -> Result<(), TransferError> {
-    let mut paths = BTreeSet::new();
-    for (path, node) in nodes {
-        paths.extend(manifest.held_back_by(path));
-        if node.kind() != EntryKind::Directory {
-            let stayed = manifest.get(path).is_some_and(|entry| entry.keep == Keep::LookInto);
-            paths.extend(stayed.then(|| path.clone()));
-            paths.extend(manifest.held_back_below(path).cloned());
+/// Takes out of the tree what does not come back; where entries of here stay, with all below them.
+fn leave_out(manifest: &Manifest, tree: &mut Tree) -> (Vec<LeftOut>, BTreeSet<RelativePath>) {
+    let mut held = BTreeSet::new();
+    let mut stays: BTreeSet<RelativePath> = tree.special.keys().cloned().collect();
+    tree.nodes.retain(|path, node| {
+        if let Some(by) = manifest.held_back_by(path) {
+            held.insert(by);
+            return false;
         }
-    }
-    if paths.is_empty() {
-        Ok(())
-    } else {
-        Err(TransferError::HeldBack { paths: paths.into_iter().collect() })
-    }
+        // Nor may anything take the place of a directory of which something stayed here.
+        let stayed = || manifest.get(path).is_some_and(|entry| entry.keep == Keep::LookInto);
+        let is_taken =
+            node.kind() != EntryKind::Directory && (manifest.held_back_below(path).is_some() || stayed());
+        if is_taken {
+            held.insert(path.clone());
+            stays.insert(path.clone());
+        }
+        !is_taken
+    });
+    let shown = |path: &RelativePath| String::from_utf8_lossy(path.as_bytes()).into_owned();
+    let mut left_out: Vec<LeftOut> = tree
+        .special
+        .iter()
+        .map(|(path, kind)| LeftOut { path: shown(path), why: WhyLeftOut::Special(*kind) })
+        .chain(held.iter().map(|path| LeftOut { path: shown(path), why: WhyLeftOut::HeldBack }))
+        .chain(tree.git.iter().map(|path| LeftOut { path: path.clone(), why: WhyLeftOut::GitDirectory }))
+        .collect();
+    left_out.sort_by(|one, other| one.path.cmp(&other.path));
+    (left_out, stays)
 }
 
 /// The state that a node of the archive has here. What does not travel of a mode is as before.

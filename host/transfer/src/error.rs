@@ -108,14 +108,6 @@ pub enum TransferError {
     /// The archive has nothing in it, not even the directory itself, but the manifest has.
     #[error("the archive has no entry at all, not even \"./\", so it is not taken for an emptied directory")]
     Empty,
-    /// The archive has entries where something was held back, which is not known there.
-    #[error(
-        "the archive has entries where something was held back: {paths:?}; leave them out when it is packed there"
-    )]
-    HeldBack {
-        /// What was held back, as the manifest has it.
-        paths: Vec<RelativePath>,
-    },
     /// What would be changed is not as it was when it was packed; nothing was written.
     #[error("changed here since it was packed: {paths:?}; nothing was written")]
     Conflicts {
@@ -183,9 +175,6 @@ pub enum ArchiveFault {
     /// One of its names means `.git`.
     #[error("one of its names means \".git\" on some file system; leave it out when the archive is made")]
     GitDirectory,
-    /// It is a device or a named pipe.
-    #[error("it is a {0}")]
-    Special(EntryKind),
     /// It is a file with holes, whose form is not read.
     #[error("it is a sparse file; make the archive without --sparse")]
     Sparse,

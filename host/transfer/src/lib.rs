@@ -21,7 +21,7 @@ mod platform;
 mod writer;
 
 pub use apply::{Applied, Recovered, recover};
-pub use changes::{Change, ChangeKind, Changes};
+pub use changes::{Change, ChangeKind, Changes, LeftOut, WhyLeftOut};
 pub use digest::Digest;
 pub use error::{ArchiveFault, TransferError};
 pub use limits::PackLimits;

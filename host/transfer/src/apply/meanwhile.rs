@@ -16,7 +16,7 @@ fn apply_with(
     exchange: Exchange,
     at: usize,
     meanwhile: &mut dyn FnMut(),
-) -> Result<Applied, TransferError> {
+) -> Result<(), TransferError> {
     let mut count = 0;
     pair.apply(&mut |step| {
         if count == at {
@@ -53,7 +53,7 @@ fn path_of(name: &str) -> RelativePath {
     RelativePath::parse(name.as_bytes()).unwrap()
 }
 
-fn conflicts(applied: Result<Applied, TransferError>) -> Vec<RelativePath> {
+fn conflicts(applied: Result<(), TransferError>) -> Vec<RelativePath> {
     match applied {
         Err(TransferError::Conflicts { paths }) => paths,
         other => panic!("{other:?}"),

@@ -17,6 +17,7 @@ mod tests;
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use cap_std::fs::{Dir, OpenOptions};
 
@@ -28,6 +29,9 @@ use staging::{Place, Staging};
 use step::{Fault, Slots, Step};
 
 pub use staging::{Recovered, recover};
+
+/// How long an apply waits for another to be done: they take seconds, unless a disk is very slow.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What was done in the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +51,8 @@ impl Changes {
     /// First all that would be touched is compared with the manifest. Then everything is written into a
     /// directory beside it, and renamed from there. Symlinks are made as they are and never followed. When
     /// something fails, what was done is undone; when the process is killed, the next `apply` or [`recover`]
-    /// does that. A machine that loses its power is not covered: nothing is forced to disk.
+    /// does that. A machine that loses its power is not covered: nothing is forced to disk. Another apply to the
+    /// same directory is waited for, a minute long.
     ///
     /// What others write to the directory meanwhile is a conflict or stays. What they write after the end into a
     /// directory that is gone, and that they had open, is left beside the directory.
@@ -56,26 +61,35 @@ impl Changes {
     /// [`TransferError::Conflicts`] with all paths that changed here meanwhile; [`TransferError::InUse`]; those
     /// of files. The directory is then as it was before, but for [`TransferError::NotUndone`].
     pub fn apply(self, directory: &Path, manifest: &Manifest) -> Result<Applied, TransferError> {
-        self.apply_watched(directory, manifest, &mut |_| Ok(()))
+        let begun = Instant::now();
+        loop {
+            match self.apply_watched(directory, manifest, &mut |_| Ok(())) {
+                Err(TransferError::InUse { .. }) if begun.elapsed() < PATIENCE => std::thread::sleep(pause()),
+                Ok(()) => break,
+                Err(err) => return Err(err),
+            }
+        }
+        let kept = self.kept().to_vec();
+        Ok(Applied { changes: self.planned.into_iter().map(|planned| planned.change).collect(), kept })
     }
 
     fn apply_watched(
-        self,
+        &self,
         directory: &Path,
         manifest: &Manifest,
         watch: Watch,
-    ) -> Result<Applied, TransferError> {
+    ) -> Result<(), TransferError> {
         refuse_symlinks(&self.planned)?;
         let place = Place::of(directory)?;
         let staging = Staging::create(&place)?;
-        let done = self.staged(&place, &staging, manifest, watch);
-        // It keeps what could not be put back.
-        if !matches!(done, Err(TransferError::NotUndone { .. })) {
-            staging.remove();
+        match self.staged(&place, &staging, manifest, watch) {
+            // It keeps what could not be put back.
+            Err(err @ TransferError::NotUndone { .. }) => Err(err),
+            done => {
+                staging.remove();
+                done
+            }
         }
-        done?;
-        let kept = self.kept().to_vec();
-        Ok(Applied { changes: self.planned.into_iter().map(|planned| planned.change).collect(), kept })
     }
 
     fn staged(
@@ -111,6 +125,13 @@ impl Changes {
             }
         })
     }
+}
+
+/// Between two tries, not the same for two who each find the other.
+fn pause() -> Duration {
+    use std::hash::{BuildHasher, RandomState};
+
+    Duration::from_millis(20 + RandomState::new().hash_one(()) % 80)
 }
 
 /// Does the steps in their order; `done` is how many have to be undone.

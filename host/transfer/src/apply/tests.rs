@@ -94,8 +94,8 @@ impl Pair {
         fs::read_dir(self.above.path()).unwrap().count() - 1
     }
 
-    pub(super) fn apply(&self, watch: super::Watch) -> Result<Applied, TransferError> {
-        self.changes.clone().apply_watched(&self.here(), &self.manifest, watch)
+    pub(super) fn apply(&self, watch: super::Watch) -> Result<(), TransferError> {
+        self.changes.apply_watched(&self.here(), &self.manifest, watch)
     }
 }
 
@@ -281,4 +281,25 @@ fn two_applies_at_once_are_refused() {
     })
     .unwrap();
     assert_eq!((look(&pair.here()), pair.left()), (pair.new.clone(), 0));
+}
+
+#[test]
+fn an_apply_waits_for_another_to_be_done() {
+    let pair = &pair();
+    std::thread::scope(|scope| {
+        let mut second = None;
+        pair.apply(&mut |_| {
+            if second.is_none() {
+                let begun = scope.spawn(move || pair.changes.clone().apply(&pair.here(), &pair.manifest));
+                while pair.left() < 2 && !begun.is_finished() {
+                    std::thread::yield_now();
+                }
+                second = Some(begun);
+            }
+            Ok(())
+        })
+        .unwrap();
+        let second = second.unwrap().join().unwrap();
+        assert!(matches!(second, Err(TransferError::Conflicts { .. })), "{second:?}");
+    });
 }

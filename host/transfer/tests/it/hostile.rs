@@ -4,7 +4,7 @@ use bytes::Bytes;
 use sandpiper_transfer::{Changes, Manifest, PackLimits};
 use tar::{EntryType, Header};
 
-use crate::tree::{PLENTY, Workspace, path, shown};
+use crate::tree::{PLENTY, Workspace, shown};
 
 /// An entry whose header says exactly this.
 struct Entry<'a> {
@@ -86,12 +86,25 @@ fn paths_that_lead_elsewhere_are_refused() {
     }
 }
 
+/// What is left out, beside what comes back.
+fn left_out(manifest: &Manifest, entries: &[Entry]) -> (Vec<String>, Vec<String>) {
+    let changes = Changes::between(manifest, &archive(entries), PLENTY).unwrap();
+    let created = changes.iter().map(|change| String::from_utf8_lossy(change.path.as_bytes()).into_owned());
+    (changes.left_out().iter().map(ToString::to_string).collect(), created.collect())
+}
+
 #[test]
-fn names_that_mean_git_are_refused() {
-    for name in
-        [".git/config", ".GIT", "a/.git", "git~1/hooks/x", ".git. /x", ".g\u{200c}it/x", ".git::$DATA"]
-    {
-        assert_eq!(refused(&[file(name, "")]).1, "GitDirectory", "{name}");
+fn what_means_git_is_left_out() {
+    for (name, left) in [
+        (".git/config", ".git"),
+        ("./.GIT", ".GIT"),
+        ("a/.git/hooks/x", "a/.git"),
+        ("git~1/hooks/x", "git~1"),
+        (".git. /x", ".git. "),
+        ("../.git::$DATA", "../.git::$DATA"),
+    ] {
+        let found = left_out(&Manifest::default(), &[file(name, "content"), file("x", "")]);
+        assert_eq!(found, (vec![format!("{left} (git's own)")], vec!["x".to_owned()]));
     }
     assert_eq!(created(&[file(".gitignore", ""), file("git", "")]), [".gitignore", "git"]);
 }
@@ -132,15 +145,28 @@ fn many_links_to_one_large_file_count_as_many_files() {
 }
 
 #[test]
-fn devices_and_unknown_types_are_refused() {
-    for (kind, fault) in [
-        (b'3', "Special(Device)"),
-        (b'4', "Special(Device)"),
-        (b'6', "Special(Fifo)"),
-        (b'S', "Sparse"),
-        (b'M', "Type('M')"),
-        (b'D', "Type('D')"),
-    ] {
+fn devices_and_named_pipes_are_left_out_and_what_was_there_stays() {
+    let here = Workspace::of(&[("x", "x"), ("d/y", "y"), ("z", "z")]);
+    let manifest = here.pack().manifest;
+    let entries = [
+        entry(b'3', "x", "", ""),
+        entry(b'4', "d", "", ""),
+        entry(b'6', "pipe", "", ""),
+        entry(b'1', "same", "pipe", ""),
+        file("n", ""),
+    ];
+    let expected = ["d (a device)", "pipe (a named pipe)", "same (a named pipe)", "x (a device)"];
+    let (left, changed) = left_out(&manifest, &entries);
+    assert_eq!((left, changed), (expected.map(str::to_owned).to_vec(), vec!["n".to_owned(), "z".to_owned()]));
+    let below = [entry(b'6', "x", "", ""), file("x/y", "")];
+    assert_eq!(refused(&below).1, "BelowNoDirectory { parent: \"x\", kind: Fifo }");
+    let full = [Entry { size: 1, content: b"x", ..entry(b'6', "x", "", "") }];
+    assert_eq!(refused(&full).1, "Header(\"it has content but is no file\")");
+}
+
+#[test]
+fn unknown_types_are_refused() {
+    for (kind, fault) in [(b'S', "Sparse"), (b'M', "Type('M')"), (b'D', "Type('D')")] {
         assert_eq!(refused(&[entry(kind, "x", "", "")]), ("x".to_owned(), fault.to_owned()));
     }
     assert_eq!(created(&[entry(b'7', "x", "", "x"), entry(b'\0', "y", "", "y")]), ["x", "y"]);
@@ -279,7 +305,8 @@ fn headers_that_make_no_sense_are_refused() {
 #[test]
 fn names_in_extended_headers_are_judged_too() {
     assert_eq!(refused(&[entry(b'x', "p", "", "13 path=../x\n"), file("x", "")]).1, "Path(ParentDirectory)");
-    assert_eq!(refused(&[entry(b'L', "p", "", ".git/x\0"), file("x", "")]).1, "GitDirectory");
+    let found = left_out(&Manifest::default(), &[entry(b'L', "p", "", ".git/x\0"), file("x", "")]);
+    assert_eq!(found, (vec![".git (git's own)".to_owned()], vec![]));
 }
 
 #[cfg(unix)]
@@ -299,15 +326,18 @@ fn set_user_bits_are_left_out() {
 fn nothing_comes_back_where_something_was_held_back() {
     let here = Workspace::of(&[("secret", "s"), ("target/x", "x"), ("d/secret", "t"), ("d/y", "y")]);
     let manifest = here.pack_without(&["secret", "target"]).manifest;
-    for (entries, held) in [
-        (vec![file("secret", "s")], vec!["secret"]),
-        (vec![file("target/new", "")], vec!["target"]),
-        (vec![file("secret/below", ""), entry(b'5', "target", "", "")], vec!["secret", "target"]),
-        (vec![file("d", "a file now")], vec!["d/secret"]),
+    for (mut entries, held) in [
+        (vec![file("secret", "s"), file("d/y", "y")], vec!["secret"]),
+        (vec![file("target/new", ""), file("d/y", "y")], vec!["target"]),
+        (
+            vec![file("secret/below", ""), entry(b'5', "target", "", ""), file("d/y", "y")],
+            vec!["secret", "target"],
+        ),
+        (vec![file("d", "a file now")], vec!["d"]),
     ] {
-        let held: Vec<_> = held.into_iter().map(path).collect();
-        let expected = format!("HeldBack {{ paths: {held:?} }}");
-        assert_eq!(shown(Changes::between(&manifest, &archive(&entries), PLENTY)), expected);
+        entries.push(file("n", ""));
+        let held: Vec<_> = held.into_iter().map(|held| format!("{held} (held back here)")).collect();
+        assert_eq!(left_out(&manifest, &entries), (held, vec!["n".to_owned()]));
     }
     let manifest_of_some = Workspace::of(&[("x", "x"), ("empty/", "")]).pack_only(&["x"]).manifest;
     assert_eq!(
@@ -315,5 +345,5 @@ fn nothing_comes_back_where_something_was_held_back() {
         "HeldBack { paths: [\"empty\"] }"
     );
     let entries = [file("d/y", "y"), file("secrets", "")];
-    assert!(Changes::between(&manifest, &archive(&entries), PLENTY).is_ok());
+    assert_eq!(left_out(&manifest, &entries), (vec![], vec!["secrets".to_owned()]));
 }
