@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::harness::{Printed, command};
+use crate::harness::{Printed, command, docker};
 use crate::served::Served;
 
 /// A project whose program needs numpy, and a policy.
@@ -91,6 +91,17 @@ impl Project {
             .stderr(std::process::Stdio::piped())
             .spawn()
             .unwrap()
+    }
+
+    fn command(&self, directory: &str) -> std::process::Command {
+        let mut command = command(self.folder.path());
+        command
+            .current_dir(self.folder.path().join(directory))
+            .env("HIDDEN", "swordfish")
+            .env("SANDPIPER_JOURNAL", self.folder.path().join("journal"))
+            .env("E2B_SANDBOX_URL", &self.served.address)
+            .env("E2B_API_KEY", "key-of-tests");
+        command
     }
 
     /// Runs a program that says by a file that it has begun; what happens then, happens before its input ends.
@@ -372,6 +383,20 @@ fn a_run_that_may_not_move_fails_here_with_the_line_that_would_let_it() {
 }
 
 #[test]
+fn a_run_that_was_not_to_move_is_not_told_to_write_what_the_policy_says_already() {
+    let project = Project::new(WATCHED);
+    let run = project.sandpiper(&[&["run", "--needs", "nothing"], &MEET[1..]].concat());
+    assert_eq!(
+        (run.status.code(), run.stdout().as_str()),
+        (Some(1), "begun with input\n"),
+        "{}",
+        run.stderr()
+    );
+    assert!(run.stderr().contains("to run it there: --backend e2b"), "{}", run.stderr());
+    assert!(!run.stderr().contains("[routing]"), "{}", run.stderr());
+}
+
+#[test]
 fn commands_and_packages_that_only_the_run_names_move_it() {
     for (script, printed) in [
         ("name=qui; python3 -c \"import ${name}ck; print(${name}ck.root(4))\"", "2.0\n"),
@@ -404,7 +429,7 @@ fn a_secret_goes_to_the_backend_that_it_is_for_wherever_that_was_decided() {
 }
 
 const ONLY_THERE: &str =
-    "[routing]\nbackends = [\"e2b\"]\n[uploads]\nallow = [\"*.py\"]\n[remote]\nmax_cost = \"0.50\"\n";
+    "[routing]\nbackends = [\"e2b\"]\nask = false\n[uploads]\nallow = [\"*.py\"]\n[remote]\nmax_cost = \"0.50\"\n";
 
 fn there(program: &str) -> [&str; 7] {
     ["run", "--policy", "policy.toml", "--", "python3", "-c", program]
@@ -412,7 +437,7 @@ fn there(program: &str) -> [&str; 7] {
 
 #[test]
 fn a_policy_that_pays_nothing_runs_nothing_on_what_costs_money() {
-    let project = Project::new("[routing]\nbackends = [\"e2b\"]\n[remote]\nmax_cost = \"0\"\n");
+    let project = Project::new("[routing]\nbackends = [\"e2b\"]\nask = false\n[remote]\nmax_cost = \"0\"\n");
     let refused = project.sandpiper(&there("print('paid')"));
     assert_eq!((refused.status.code(), refused.stdout().as_str()), (Some(125), ""));
     assert!(refused.stderr().contains("`remote.max_cost` is 0"), "{}", refused.stderr());
@@ -500,4 +525,141 @@ fn a_run_that_had_less_time_by_a_cap_says_by_which() {
     let own = project.sandpiper(&[&["run", "--timeout", "1s"], &there(sleeps)[1..]].concat());
     assert_eq!(own.status.code(), Some(124), "{}", own.stderr());
     assert!(own.stderr().contains("--timeout"), "{}", own.stderr());
+}
+
+/// A run there that says that it has begun, does something when its input ends; what happens before that, happens here.
+fn while_it_is_there(project: &Project, program: &str, happens: impl FnOnce()) -> Output {
+    use std::io::Read;
+
+    let text = format!("import numpy, os, sys\nprint('begun', flush=True)\nsys.stdin.read()\n{program}\n");
+    std::fs::write(project.path("there.py"), text).unwrap();
+    let mut child = project.start("", &["run", "--policy", "policy.toml", "--", "python3", "there.py"]);
+    let mut begun = [0; 6];
+    child.stdout.as_mut().unwrap().read_exact(&mut begun).unwrap();
+    happens();
+    drop(child.stdin.take());
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn what_cannot_come_back_is_told_and_the_rest_comes() {
+    let project = Project::new(ALLOWED);
+    let program = "os.mkdir('.git')\nfor name in ['.git/config', '.env', 'fresh.txt']:\n    open(name, 'w').write('new')";
+    let run = while_it_is_there(&project, program, || ());
+    assert_eq!(run.status.code(), Some(0), "{}", run.stderr());
+    let told = "does not come back: .env (held back here), .git (git's own)";
+    assert!(run.stderr().contains(told), "{}", run.stderr());
+    assert_eq!(
+        (project.read("fresh.txt"), project.read(".env")),
+        (b"new".to_vec(), b"TOKEN=swordfish\n".to_vec())
+    );
+    assert!(!project.path(".git").exists());
+}
+
+#[test]
+fn what_meets_changes_made_here_is_kept_beside_and_the_journal_says_that_it_was_not_done() {
+    let project = Project::new(ALLOWED);
+    let program = "for name in ['old.txt', 'fresh.txt']:\n    open(name, 'w').write('from there')";
+    let run =
+        while_it_is_there(&project, program, || std::fs::write(project.path("old.txt"), "mine").unwrap());
+    assert_eq!(run.status.code(), Some(125), "{}", run.stderr());
+    assert_eq!(project.read("old.txt"), b"mine");
+    assert!(!project.path("fresh.txt").exists());
+    let told = run.stderr();
+    let kept = told.split("what came back is kept in ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+    let kept = std::fs::read(kept).unwrap();
+    assert!(kept.windows(10).any(|bytes| bytes == b"from there"));
+    let files = project.sandpiper(&["journal", "files", "latest"]);
+    assert_eq!((files.status.code(), files.stdout().as_str()), (Some(0), ""), "{}", files.stderr());
+}
+
+#[test]
+fn nothing_leaves_the_machine_where_nobody_can_be_asked() {
+    for what in [&RUN[..], &MEET] {
+        let asks = if what == MEET { WATCHED } else { ALLOWED }.replace("ask = false\n", "");
+        let project = Project::new(&asks);
+        let run = project.sandpiper(what);
+        assert!(run.stderr().contains("[routing]\n    ask = false\n"), "{}", run.stderr());
+        assert!(!run.stderr().contains("runs on e2b"), "{}", run.stderr());
+        // What is known before is refused, what is met ends here as it would alone.
+        let expected = if what == MEET { (Some(1), "begun with input\n") } else { (Some(125), "") };
+        assert_eq!((run.status.code(), run.stdout().as_str()), expected);
+    }
+    // Who names the backend has said so.
+    let project = Project::new(&ALLOWED.replace("ask = false\n", ""));
+    let run = project.sandpiper(&[
+        "run",
+        "--policy",
+        "policy.toml",
+        "--backend",
+        "e2b",
+        "--",
+        "python3",
+        "train.py",
+    ]);
+    assert_eq!(run.status.code(), Some(0), "{}", run.stderr());
+}
+
+#[test]
+#[cfg(unix)]
+fn the_person_at_the_terminal_is_asked_and_what_they_say_holds() {
+    use std::io::{Read, Write};
+
+    use rustix::fs::{Mode, OFlags};
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    for (what, answer, expected) in [
+        (&RUN[..], "y\n", "[0.0, 0.0, 0.0]"),
+        (&RUN[..], "\n", "the answer was not yes"),
+        (&MEET[..], "yes\n", "4.0"),
+        (&MEET[..], "n\n", "it does not go to e2b: it was not let go"),
+    ] {
+        let project = Project::new(&WATCHED.replace("ask = false\n", ""));
+        // It reads no input, which would wait for the person.
+        std::fs::write(project.path("meets.py"), MEETS.replace("sys.stdin.read()", "''")).unwrap();
+        std::fs::write(project.path("train.py"), "import numpy\nprint(numpy.zeros(3))\n").unwrap();
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let name = ptsname(&terminal, Vec::new()).unwrap();
+        let side = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+        let side = std::fs::File::from(side);
+        let mut child = project
+            .command("")
+            .args(what)
+            .stdin(side.try_clone().unwrap())
+            .stdout(side.try_clone().unwrap())
+            .stderr(side)
+            .spawn()
+            .unwrap();
+        let (mut screen, mut shown, mut bytes) = (std::fs::File::from(terminal), String::new(), [0; 4096]);
+        let mut is_answered = false;
+        // The last who has the other side is the run.
+        while let Ok(count @ 1..) = screen.read(&mut bytes) {
+            shown.push_str(&String::from_utf8_lossy(&bytes[..count]));
+            if !is_answered && shown.contains("May it? [y/N]") {
+                assert!(!shown.contains("runs on e2b"), "{shown}");
+                screen.write_all(answer.as_bytes()).unwrap();
+                is_answered = true;
+            }
+        }
+        child.wait().unwrap();
+        assert!(is_answered && shown.contains(expected), "{what:?} {answer:?}: {shown}");
+        assert_eq!(shown.contains("runs on e2b"), answer.starts_with('y'), "{shown}");
+    }
+}
+
+#[test]
+fn what_nobody_can_read_there_comes_back_readable_and_pipes_are_left() {
+    let Some(place) = docker() else { return };
+    let project = Project::new(&format!("{WATCHED}[docker]\nimage = \"{}\"\n", place.image));
+    let script = "mkfifo pipe; echo text > shut; mkdir in; echo text > in/f; chmod 0 shut in";
+    let mut run = project.command("");
+    run.envs(place.host.map(|host| ("DOCKER_HOST", host)));
+    run.args(["run", "--policy", "policy.toml", "--backend", "docker", "-c", script]);
+    let run = run.stdin(std::process::Stdio::null()).output().unwrap();
+    assert_eq!(run.status.code(), Some(0), "{}", run.stderr());
+    assert!(run.stderr().contains("does not come back: pipe (a named pipe)"), "{}", run.stderr());
+    assert!(run.stderr().contains("nobody could read ./"), "{}", run.stderr());
+    assert_eq!((project.read("shut"), project.read("in/f")), (b"text\n".to_vec(), b"text\n".to_vec()));
 }

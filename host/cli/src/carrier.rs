@@ -226,10 +226,10 @@ impl Start {
     /// Undoes what the run has changed since, and nothing else; why it cannot, where it cannot.
     fn undo(&self, own: &Own) -> Result<(), String> {
         let Own(own) = own;
-        let mut others: BTreeSet<&str> = own
+        let mut others: BTreeSet<String> = own
             .iter()
             .filter(|(path, marks)| self.marks.get(*path) != marks.before.as_ref())
-            .map(|(path, _)| path.as_str())
+            .map(|(path, _)| path.clone())
             .collect();
         let mut ours = BTreeSet::new();
         for path in own.keys() {
@@ -254,7 +254,7 @@ impl Start {
             let mark = Mark::at(&self.directory.join(path))
                 .map_err(|err| format!("{path} cannot be looked at: {err}"))?;
             if mark.map(|mark| mark.to_string()) != marks.left {
-                others.insert(path);
+                others.insert(path.clone());
             }
         }
         if !others.is_empty() {

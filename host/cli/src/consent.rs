@@ -10,7 +10,7 @@ use crate::report::Hinted;
 
 /// Whether runs may leave without a question, or there is somebody to ask.
 pub(crate) fn is_possible(policy: &Resolved) -> bool {
-    !policy.routing().ask || (std::io::stdin().is_terminal() && std::io::stderr().is_terminal())
+    !policy.routing().ask || (std::io::stdin().is_terminal() && render::is_error_to_terminal())
 }
 
 /// Asks before a run begins elsewhere for which the person did not name that backend.

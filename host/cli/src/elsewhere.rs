@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sandpiper::journal::{Change, FileChange, Record, Transfer};
 use sandpiper::policy::{Backend, Resolved, Upload, Uploads};
 use sandpiper::transfer::{
-    self, Applied, ChangeKind, Changes, EntryKind, Keep, Manifest, PackLimits, RelativePath,
+    self, ChangeKind, Changes, EntryKind, Keep, PackLimits, RelativePath, TransferError,
 };
 use sandpiper::{Access, Captured, Exec, Exit, Limits, Outcome, Quota, Sandbox, Spec, Stdin, Usage};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use crate::arguments::JournalMode;
 use crate::journaled::{About, Journaled};
 use crate::report::Hinted;
 use crate::run::{self, WORKSPACE};
-use crate::{backends, policy, render, runtime, slots};
+use crate::{backends, policy, render, results, runtime, slots};
 
 /// How long a sandbox outlives its command at most: for what comes back.
 const GRACE: Duration = Duration::from_mins(5);
@@ -201,9 +201,12 @@ impl Journey<'_> {
         let limits = PackLimits { max_bytes: self.spec.limits.disk_bytes, max_files: self.spec.limits.files };
         // A tar has half a kilobyte before each file, and as much at its end.
         let archive_limit = limits.max_bytes.saturating_add(limits.max_files.saturating_mul(2048));
-        let archive = sandbox.download(&directory, archive_limit).await?;
+        let archive = download(sandbox, &directory, archive_limit).await?;
         journaled.note(&Record::Downloaded(transfer_of(sandbox, &directory, 0, archive.len())))?;
-        let changes = Changes::between(&packed.manifest, &archive, limits)?;
+        let changes = Changes::between(&packed.manifest, &archive, limits)
+            .map_err(|err| results::keep(&archive, &err.into()))?;
+        let left_out: Vec<String> = changes.left_out().iter().map(ToString::to_string).collect();
+        tell_left_out(&left_out);
         let records: Vec<Record> = changes.iter().map(record).collect();
         if workspace.access == Access::ReadOnly && !changes.is_empty() {
             let count = changes.len();
@@ -213,11 +216,23 @@ impl Journey<'_> {
         }
         // Before anybody can see them, so that they are known whatever happens.
         journaled.note_all(&records)?;
-        let applied = apply(changes, &workspace.directory, &packed.manifest)?;
+        let applied = match changes.apply(&workspace.directory, &packed.manifest) {
+            Ok(applied) => applied,
+            Err(err) => {
+                let is_undone = !matches!(err, TransferError::NotUndone { .. });
+                let mut err = anyhow::Error::from(err);
+                if is_undone {
+                    journaled.note(&Record::ChangesNotMade { because: err.to_string() })?;
+                    err = err.context("the workspace is as it was");
+                }
+                return Err(results::keep(&archive, &err));
+            }
+        };
         if !self.json && !applied.changes.is_empty() {
             render::note(&format!("{} files came back", applied.changes.len()));
         }
-        let workspace = json!({ "changes": applied.changes.len(), "applied": true });
+        let workspace =
+            json!({ "changes": applied.changes.len(), "applied": true, "left_out": left_out });
         Ok(Arrived { outcome, workspace, cut_by: None })
     }
 
@@ -388,8 +403,42 @@ fn record(change: &transfer::Change) -> Record {
     })
 }
 
-fn apply(changes: Changes, directory: &Path, manifest: &Manifest) -> Result<Applied> {
-    changes.apply(directory, manifest).context("the workspace is as it was")
+/// The directory as it is there. What its owner may not read is made readable first, where that alone is in the way.
+async fn download(sandbox: &dyn Sandbox, directory: &str, limit: u64) -> Result<Bytes> {
+    let failed = match sandbox.download(directory, limit).await {
+        Err(err @ sandpiper::Error::Archive { .. }) => err,
+        done => return Ok(done?),
+    };
+    let script = "cd \"$1\" && find . \\( -type f ! -perm -400 -o -type d ! -perm -700 \\) -print -exec chmod u+rwX {} \\;";
+    let outcome =
+        sandpiper::collect(sandbox.spawn(Exec::new(["sh", "-c", script, "sh", directory])).await?).await?;
+    let changed: Vec<String> =
+        String::from_utf8_lossy(&outcome.stdout.bytes).lines().map(ToOwned::to_owned).collect();
+    if changed.is_empty() {
+        return Err(failed.into());
+    }
+    let archive = sandbox.download(directory, limit).await?;
+    render::note(&format!(
+        "nobody could read {} there: it comes back with other permissions",
+        some_of(&changed)
+    ));
+    Ok(archive)
+}
+
+fn tell_left_out(left_out: &[String]) {
+    if !left_out.is_empty() {
+        render::note(&format!("does not come back: {}", some_of(left_out)));
+    }
+}
+
+/// The first of many names.
+pub(crate) fn some_of(names: &[String]) -> String {
+    const MAX_NAMED: usize = 5;
+    let named = names.get(..MAX_NAMED).unwrap_or(names).join(", ");
+    match names.len().saturating_sub(MAX_NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
 }
 
 /// What a run elsewhere printed as JSON, with its worktree in it.

@@ -14,6 +14,7 @@ mod progress;
 mod remote;
 mod render;
 mod report;
+mod results;
 mod route;
 mod run;
 mod runtime;

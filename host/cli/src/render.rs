@@ -62,8 +62,13 @@ impl Screen {
 
 /// Whether both streams go to a terminal.
 pub(crate) fn is_to_terminal() -> bool {
+    is_output_to_terminal() && is_error_to_terminal()
+}
+
+/// Whether what a person is told goes to a terminal.
+pub(crate) fn is_error_to_terminal() -> bool {
     use std::io::IsTerminal;
-    is_output_to_terminal() && std::io::stderr().is_terminal()
+    std::io::stderr().is_terminal()
 }
 
 /// Whether what a command prints goes to a terminal.

@@ -177,7 +177,8 @@ fn begin<'a>(
     };
     let place = route::place(arguments.backend, policy, &asked)?;
     let task = kept.map(|_| arguments.worktree.task.clone());
-    if place.backend != Backend::Wasm && arguments.backend.and_then(BackendChoice::backend).is_none() {
+    let is_named = arguments.backend.and_then(BackendChoice::backend).is_some();
+    if place.backend != Backend::Wasm && !is_named {
         let because = place.decision.as_ref().map(|decision| decision.why.as_str());
         consent::ask(policy, place.backend, because)?;
     }
@@ -188,6 +189,11 @@ fn begin<'a>(
                 place.backend
             ));
         }
+        exec.stdin = match exec.stdin {
+            // As for a run that moves: few backends have a terminal for it.
+            Stdin::Terminal(stdin) if !is_named => Stdin::Stream(stdin),
+            stdin => stdin,
+        };
         let (journal, json) = (sandbox.journal, arguments.json);
         return Ok(Begun::Elsewhere(Box::new(Journey {
             policy,
@@ -201,8 +207,10 @@ fn begin<'a>(
         })));
     }
     let is_free = place.decision.is_some();
+    // Of a run that could not be watched it was said why.
+    let is_watched = place.decision.as_ref().is_some_and(|decision| route::is_watched(policy, decision));
     let mut watch = match place.decision {
-        Some(decision) if route::is_watched(policy, &decision) => {
+        Some(decision) if is_watched => {
             let cwd = exec.cwd.as_deref().filter(|_| sandbox.cwd.is_none());
             let carrier = Carrier::start(kept.map(Kept::path), cwd)?;
             Watch::begin(policy, decision, carrier, &mut exec)?
@@ -231,7 +239,7 @@ fn begin<'a>(
             }
             Ok(journaled)
         })?;
-    let is_advised = is_free && watch.is_none();
+    let is_advised = is_free && !is_watched;
     Ok(Begun::Here(Box::new(Here { ready, journaled, watch, is_advised })))
 }
 

@@ -48,6 +48,12 @@ pub(crate) fn journal_directory() -> Result<PathBuf> {
     data_folder("journal", "SANDPIPER_JOURNAL")
 }
 
+/// Where it is kept what came back from runs elsewhere and could not be applied: `SANDPIPER_RESULTS`, else
+/// `sandpiper/results` in the user's data folder.
+pub(crate) fn results_directory() -> Result<PathBuf> {
+    data_folder("results", "SANDPIPER_RESULTS")
+}
+
 /// Where it is noted which policies are followed though they reach out of their directory:
 /// `sandpiper/policies` in the user's data folder.
 pub(crate) fn allowed_policies() -> Result<PathBuf> {

@@ -9,6 +9,7 @@ use sandpiper::transfer::Mark;
 use sandpiper::{BoxError, ChangeObserver};
 use serde::{Deserialize, Serialize};
 
+use crate::elsewhere::some_of;
 use crate::run::WORKSPACE;
 
 /// The most bytes of paths that are remembered.
@@ -113,7 +114,7 @@ impl Known {
         }
         if let Some(seen) = self.paths.get_mut(path) {
             seen.is_full = is_full;
-            return if seen.left == now { Ok(()) } else { Err(changed_by_others(&[path])) };
+            return if seen.left == now { Ok(()) } else { Err(changed_by_others(&[path.to_owned()])) };
         }
         self.path_bytes += path.len();
         if self.path_bytes > MAX_PATH_BYTES {
@@ -134,10 +135,6 @@ impl Known {
 }
 
 /// That files were changed by the run and by somebody else.
-pub(crate) fn changed_by_others(paths: &[&str]) -> String {
-    const MAX_NAMED: usize = 5;
-    let named = paths.iter().take(MAX_NAMED).copied().collect::<Vec<_>>().join(", ");
-    let more = paths.len().saturating_sub(MAX_NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("it has changed {named}{more}, and somebody else has meanwhile")
+pub(crate) fn changed_by_others(paths: &[String]) -> String {
+    format!("it has changed {}, and somebody else has meanwhile", some_of(paths))
 }
