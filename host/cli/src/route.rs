@@ -139,11 +139,11 @@ pub(crate) fn advice(policy: &Resolved, outcome: &Outcome) -> Option<String> {
 /// The lines below `[routing]` that a policy lacks, for a backend to be gone to for these reasons.
 fn missing_lines(policy: &Resolved, backend: &str, reasons: &[RouteReason]) -> String {
     let permitted = policy.routing();
-    let mut lines = String::new();
+    let mut lines = Vec::new();
     let mut backends: Vec<&str> = permitted.backends.iter().map(|backend| backend.name()).collect();
     if !backends.contains(&backend) {
         backends.push(backend);
-        lines.push_str(&format!("\n    backends = {backends:?}"));
+        lines.push(format!("\n    backends = {backends:?}"));
     }
     let known = permitted.on.len();
     let mut on = permitted.on;
@@ -154,9 +154,9 @@ fn missing_lines(policy: &Resolved, backend: &str, reasons: &[RouteReason]) -> S
             RouteReason::Unsupported => "unsupported",
         };
         let on: Vec<&str> = on.iter().map(name).collect();
-        lines.push_str(&format!("\n    on = {on:?}"));
+        lines.push(format!("\n    on = {on:?}"));
     }
-    lines
+    lines.concat()
 }
 
 /// Where a policy lets commands go for a reason.
