@@ -119,17 +119,6 @@ impl Project {
         child.wait_with_output().unwrap()
     }
 
-    fn command(&self, directory: &str) -> std::process::Command {
-        let mut command = command(self.folder.path());
-        command
-            .current_dir(self.folder.path().join(directory))
-            .env("HIDDEN", "swordfish")
-            .env("SANDPIPER_JOURNAL", self.folder.path().join("journal"))
-            .env("E2B_SANDBOX_URL", &self.served.address)
-            .env("E2B_API_KEY", "key-of-tests");
-        command
-    }
-
     fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.path(name)).unwrap_or_else(|err| panic!("{name}: {err}"))
     }
@@ -428,8 +417,7 @@ fn a_secret_goes_to_the_backend_that_it_is_for_wherever_that_was_decided() {
     assert!(run.stderr().contains("TOKEN"), "{}", run.stderr());
 }
 
-const ONLY_THERE: &str =
-    "[routing]\nbackends = [\"e2b\"]\nask = false\n[uploads]\nallow = [\"*.py\"]\n[remote]\nmax_cost = \"0.50\"\n";
+const ONLY_THERE: &str = "[routing]\nbackends = [\"e2b\"]\nask = false\n[uploads]\nallow = [\"*.py\"]\n[remote]\nmax_cost = \"0.50\"\n";
 
 fn there(program: &str) -> [&str; 7] {
     ["run", "--policy", "policy.toml", "--", "python3", "-c", program]
@@ -475,7 +463,7 @@ fn no_more_sandboxes_are_elsewhere_at_one_time_than_may_be() {
     assert_eq!((refused.status.code(), refused.stdout().as_str()), (Some(125), ""));
     assert!(refused.stderr().contains("`remote.max_sandboxes` is 0"), "{}", refused.stderr());
 
-    let one = Project::new(ONLY_THERE);
+    let one = Project::new(&format!("{ONLY_THERE}max_sandboxes = 1\n"));
     let mut first = one.command("");
     let waits = "import sys; print('up', flush=True); sys.stdin.read()";
     let mut first = first
@@ -498,7 +486,7 @@ fn no_more_sandboxes_are_elsewhere_at_one_time_than_may_be() {
 
 #[test]
 fn a_sandbox_that_is_kept_counts_until_it_is_closed() {
-    let project = Project::new(ONLY_THERE);
+    let project = Project::new(&format!("{ONLY_THERE}max_sandboxes = 1\n"));
     let sandpiper = |arguments: &[&str]| {
         let mut command = project.command("");
         command.env("SANDPIPER_POLICY", "policy.toml").args(arguments).output().unwrap()

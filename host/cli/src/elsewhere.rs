@@ -231,8 +231,7 @@ impl Journey<'_> {
         if !self.json && !applied.changes.is_empty() {
             render::note(&format!("{} files came back", applied.changes.len()));
         }
-        let workspace =
-            json!({ "changes": applied.changes.len(), "applied": true, "left_out": left_out });
+        let workspace = json!({ "changes": applied.changes.len(), "applied": true, "left_out": left_out });
         Ok(Arrived { outcome, workspace, cut_by: None })
     }
 
@@ -302,7 +301,7 @@ async fn interrupted(is_running: &Cell<bool>) {
             return;
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// What a run is that was ended before its command began, or before its files were back.

@@ -343,15 +343,14 @@ pub(crate) async fn printing(
             result = &mut print, if printed.is_none() => printed = Some(result),
         }
     };
-    let printed = match printed {
-        Some(printed) => printed,
+    let printed = if let Some(printed) = printed {
+        printed
+    } else {
         // What is still on its way; given up when nobody takes it.
-        None => {
-            let left = wall.saturating_sub(started.elapsed()).max(DRAIN);
-            tokio::time::timeout(left, print).await.unwrap_or_else(|_| {
-                Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "its reader does not read"))
-            })
-        }
+        let left = wall.saturating_sub(started.elapsed()).max(DRAIN);
+        tokio::time::timeout(left, print).await.unwrap_or_else(|_| {
+            Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "its reader does not read"))
+        })
     };
     let outcome = outcome?;
     match printed {

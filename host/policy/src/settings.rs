@@ -211,7 +211,7 @@ tables! {
         /// US dollars that one run may cost, as the backend's prices have it.
         max_cost: Usd = Usd::from_micros(0),
         /// Sandboxes at one time.
-        max_sandboxes: u32 = 1,
+        max_sandboxes: u32 = 8,
     }
     /// E2B.
     e2b: E2bSettings {

@@ -156,7 +156,7 @@ max_files = 10000                        # default
 [remote]
 max_time = "10m"                         # default
 max_cost = "0"                           # default
-max_sandboxes = 1                        # default
+max_sandboxes = 8                        # default
 
 [e2b]
 template = "base"                        # default

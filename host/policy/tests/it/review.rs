@@ -145,7 +145,7 @@ image = "theirs"
 [remote]
 max_time = "1h"
 max_cost = "5"
-max_sandboxes = 2
+max_sandboxes = 20
 "#;
     assert_snapshot!(lines(&resolve(text).reaches()), @r#"
 4:11: the environment variable AWS_SECRET_ACCESS_KEY goes to http://127.0.0.1:4399 as the key of e2b
@@ -157,7 +157,7 @@ max_sandboxes = 2
 11:8: what goes to docker goes by `docker.host` = "unix:///p/daemon.sock"
 14:12: runs on other machines may take `remote.max_time` = "1h"
 15:12: runs on other machines may take `remote.max_cost` = "5"
-16:17: runs on other machines may take `remote.max_sandboxes` = 2
+16:17: runs on other machines may take `remote.max_sandboxes` = 20
 "#);
     let url = "[e2b]\napi_url = \"https://example.com\"\n";
     assert_snapshot!(

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::staging::{Place, Staging};
 use super::tests::{Exchange, Look, Pair, all_steps, look, pair};
-use crate::{Applied, Recovered, RelativePath, TransferError, recover};
+use crate::{Recovered, RelativePath, TransferError, recover};
 
 const EDIT: &str = "edited meanwhile";
 
@@ -106,7 +106,7 @@ fn a_file_that_is_saved_at_any_moment_is_kept() {
                 assert_eq!(fs::read_to_string(&path).unwrap(), EDIT, "{place}");
             }
             let expected = match applied {
-                Ok(_) => &pair.new,
+                Ok(()) => &pair.new,
                 Err(TransferError::Conflicts { .. }) => &pair.old,
                 // What was there cannot be put where the new one is; all else is.
                 Err(TransferError::NotUndone { path: told, .. }) => {

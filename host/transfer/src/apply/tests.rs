@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::{Applied, Changes, Keep, Manifest, PackLimits, Recovered, TransferError, pack, recover};
+use crate::{Changes, Keep, Manifest, PackLimits, Recovered, TransferError, pack, recover};
 
 const PLENTY: PackLimits = PackLimits { max_bytes: 1 << 20, max_files: 1000 };
 
