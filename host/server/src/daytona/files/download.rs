@@ -1,6 +1,6 @@
 //! Takes files out, one by one or many in one answer.
 
-use std::sync::Arc;
+use std::convert::Infallible;
 
 use axum::body::Body;
 use axum::http::header;
@@ -10,8 +10,9 @@ use futures_util::stream;
 use sandpiper_core::{FileErrorKind, Files};
 use serde::Deserialize;
 
+use super::FILE_BYTES;
 use super::info::follow;
-use super::{FILE_BYTES, multipart};
+use super::multipart::Boundary;
 use crate::daytona::extract::{Asked, Given};
 use crate::daytona::fault::{Code, Fault};
 use crate::daytona::toolbox::Toolbox;
@@ -41,19 +42,17 @@ pub(super) async fn bulk(toolbox: Toolbox, Given(given): Given<Bulk>) -> Result<
     for path in given.paths {
         paths.push((toolbox.path(&path)?, path));
     }
-    let paths = paths.into_iter();
-    let parts = stream::unfold((files, Some(paths)), |(files, paths)| async move {
+    let (boundary, paths) = (Boundary::new()?, paths.into_iter());
+    let kind = boundary.content_type();
+    let parts = stream::unfold((files, boundary, Some(paths)), |(files, boundary, paths)| async move {
         let mut paths = paths?;
-        Some(match paths.next() {
-            Some((absolute, path)) => (part(&files, &absolute, &path).await, (files, Some(paths))),
-            None => (Ok(multipart::end()), (files, None)),
-        })
+        let (part, paths) = match paths.next() {
+            Some((absolute, path)) => (boundary.part(&path, read(&*files, &absolute).await), Some(paths)),
+            None => (boundary.end(), None),
+        };
+        Some((Ok::<_, Infallible>(part), (files, boundary, paths)))
     });
-    Ok(([(header::CONTENT_TYPE, multipart::CONTENT_TYPE)], Body::from_stream(parts)).into_response())
-}
-
-async fn part(files: &Arc<dyn Files>, absolute: &str, path: &str) -> Result<Bytes, std::io::Error> {
-    Ok(multipart::part(path, read(&**files, absolute).await))
+    Ok(([(header::CONTENT_TYPE, kind)], Body::from_stream(parts)).into_response())
 }
 
 async fn read(files: &dyn Files, path: &str) -> Result<Bytes, Fault> {

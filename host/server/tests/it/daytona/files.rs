@@ -63,9 +63,9 @@ async fn many_go_in_and_out_and_each_tells_its_failure() {
     });
     assert_eq!((answer.status, answer.json()), (400, expected));
     let answer = made.toolbox("POST /files/bulk-download", &json!({"paths": ["a", "none", "b/c"]})).await;
-    assert_eq!(answer.headers["content-type"], "multipart/form-data; boundary=DAYTONA-FILE-BOUNDARY");
+    let boundary = answer.headers["content-type"].strip_prefix("multipart/form-data; boundary=").unwrap();
     let text = String::from_utf8(answer.body).unwrap();
-    let parts: Vec<&str> = text.split("--DAYTONA-FILE-BOUNDARY").collect();
+    let parts: Vec<&str> = text.split(&format!("--{boundary}")).collect();
     assert_eq!(parts.len(), 5, "{text}");
     assert!(
         parts[1].contains("name=\"file\"; filename=\"a\"") && parts[1].ends_with("\r\n\r\nA\r\n"),
