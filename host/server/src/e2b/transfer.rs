@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use flate2::Compression;
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -168,7 +168,7 @@ fn too_large_or(words: &str, limit: usize) -> Failure {
 fn decompressed(body: &[u8], limit: usize) -> Result<Bytes, Failure> {
     let mut content = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    let read = GzDecoder::new(body).take(most).read_to_end(&mut content);
+    let read = MultiGzDecoder::new(body).take(most).read_to_end(&mut content);
     read.map_err(|err| Failure::Invalid(format!("the body is no gzip: {err}")))?;
     if content.len() > limit {
         return Err(Failure::Invalid(format!(

@@ -39,6 +39,9 @@ async fn gzip_is_taken_and_given() {
     let headers = [OCTETS, ("Content-Encoding", "gzip")];
     assert_eq!(place.request("POST /files?path=p", &headers, &packed).await.status, 200);
     assert_eq!(place.request("GET /files?path=p", &[], b"").await.body, b"packed");
+    let twice = [&packed[..], &packed].concat();
+    assert_eq!(place.request("POST /files?path=twice", &headers, &twice).await.status, 200);
+    assert_eq!(place.request("GET /files?path=twice", &[], b"").await.body, b"packedpacked");
     let read = place.request("GET /files?path=p", &[("Accept-Encoding", "gzip")], b"").await;
     assert_eq!(read.headers["content-encoding"], "gzip");
     let mut text = String::new();
