@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::run::Git;
+use super::run::{Git, makes_none};
 use super::status::OnePath;
 use crate::daytona::extract::{Asked, Given};
 use crate::daytona::fault::Fault;
@@ -23,7 +23,7 @@ pub(super) async fn init(toolbox: Toolbox, Given(given): Given<Init>) -> Result<
     let branch = given.initial_branch.filter(|branch| !branch.is_empty());
     let branch = branch.map(|branch| format!("--initial-branch={branch}"));
     let git = Git::new(&toolbox, &directory)?.arguments(["init", "--quiet"]);
-    git.argument_if(given.bare == Some(true), "--bare").arguments(branch).run().await?;
+    git.argument_if(given.bare == Some(true), "--bare").arguments(branch).run().await.map_err(makes_none)?;
     Ok(StatusCode::CREATED)
 }
 

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::local::refuse_option;
-use super::run::Git;
+use super::run::{Git, makes_none};
 use super::status::OnePath;
 use crate::daytona::extract::{Asked, Given};
 use crate::daytona::fault::Fault;
@@ -37,7 +37,8 @@ pub(super) async fn clone(toolbox: Toolbox, Given(given): Given<Clone>) -> Resul
         .arguments(depth)
         .arguments(["--", &given.url, &path])
         .run()
-        .await?;
+        .await
+        .map_err(makes_none)?;
     if let Some(commit) = given.commit_id.filter(|commit| !commit.is_empty()) {
         refuse_option("commit", &commit)?;
         Git::new(&toolbox, &path)?.arguments(["checkout", "--quiet", "--detach", &commit]).run().await?;

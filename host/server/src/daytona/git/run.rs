@@ -85,6 +85,17 @@ impl<'a> Git<'a> {
     }
 }
 
+/// The same of a failure to make a repository: where `git` looks for one then, it is a `git` that makes none.
+pub(super) fn makes_none(fault: Fault) -> Fault {
+    if !fault.message.contains("not a git repository (or any of the parent directories)") {
+        return fault;
+    }
+    Fault::not_offered(
+        "the git of this sandbox makes no repositories: clone on your machine, and upload the files, or have the \
+         server grant the directory (sandpiper serve --dir)",
+    )
+}
+
 impl Output {
     /// What git says of a failure.
     fn words(&self) -> String {
@@ -178,5 +189,12 @@ mod tests {
         ] {
             assert_eq!(fault(words), Fault::new(status, code, words.trim()), "{words}");
         }
+    }
+    #[test]
+    fn a_git_that_looks_for_a_repository_when_it_is_to_make_one_makes_none() {
+        let looks = fault("fatal: not a git repository (or any of the parent directories): .git\nhint: h");
+        assert_eq!(makes_none(looks).status, StatusCode::NOT_IMPLEMENTED);
+        let other = fault("fatal: repository 'x' not found");
+        assert_eq!(makes_none(other.clone()), other);
     }
 }
