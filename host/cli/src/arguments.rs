@@ -16,7 +16,9 @@ pub(crate) use keeping::{
     BackendsArguments, JournalArguments, JournalCommand, PolicyCommand, PolicyCommandArguments,
     RouteArguments, SandboxCommand, SandboxCommandArguments, ServeArguments,
 };
-pub(crate) use sandbox::{BackendChoice, JournalMode, PolicyArguments, SandboxArguments, WallMode};
+pub(crate) use sandbox::{
+    BackendChoice, JournalMode, PolicyArguments, SandboxArguments, TemplateArguments, WallMode,
+};
 pub(crate) use worktree::{
     AccessArguments, CloneArguments, RunWorktreeArguments, WorktreeArguments, WorktreeBase, WorktreeCommand,
 };
@@ -211,6 +213,22 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_about_one_run_is_no_option_of_sandboxes_that_stay() {
+        let parsed = |words: &[&str]| {
+            let parsed = Arguments::try_parse_from([&["sandpiper"], words].concat());
+            parsed.map(drop).map_err(|err| err.kind())
+        };
+        let unknown = Err(clap::error::ErrorKind::UnknownArgument);
+        for option in [["--wall", "require"], ["--journal", "require"], ["--cwd", "/"]] {
+            assert_eq!(parsed(&[&["serve"], &option[..]].concat()), unknown, "{option:?}");
+            assert_eq!(parsed(&[&["sandbox", "create"], &option[..]].concat()), unknown, "{option:?}");
+        }
+        assert_eq!(parsed(&["serve", "--timeout", "2s"]), unknown);
+        assert_eq!(parsed(&["sandbox", "create", "--timeout", "2s"]), Ok(()));
+        assert_eq!(parsed(&["serve", "--memory", "64MiB", "--dir", "src:ro"]), Ok(()));
     }
 
     #[test]

@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         Command::Journal(arguments) => journal::journal(arguments),
         Command::Sandbox(arguments) => sandbox::sandbox(arguments),
         Command::Backends(arguments) => backends::backends(&arguments),
-        Command::Serve(arguments) => serve::serve(&arguments),
+        Command::Serve(arguments) => serve::serve(arguments),
         Command::Clone(arguments) => remote::clone(arguments),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "sandpiper", &mut std::io::stdout());

@@ -23,7 +23,8 @@ pub(crate) fn sandbox(arguments: SandboxCommandArguments) -> Result<ExitCode> {
 async fn carry_out(arguments: SandboxCommandArguments) -> Result<ExitCode> {
     let json = arguments.json;
     match arguments.command {
-        SandboxCommand::Create { sandbox, backend, lifetime, labels } => {
+        SandboxCommand::Create { template, timeout, backend, lifetime, labels } => {
+            let sandbox = template.into_sandbox(timeout);
             let name = backend.and_then(BackendChoice::backend);
             let policy = policy::of_run(&sandbox, name, true)?;
             let name = name.or_else(|| policy.routing().backends.first().copied()).unwrap_or(Name::Wasm);

@@ -17,7 +17,7 @@ use crate::{backends, policy, render, run, surroundings};
 /// Names that programs for E2B and Daytona ask for by themselves.
 const TEMPLATES: [&str; 4] = ["base", "code-interpreter-v1", "code-interpreter", "default"];
 
-pub(crate) fn serve(arguments: &ServeArguments) -> Result<ExitCode> {
+pub(crate) fn serve(arguments: ServeArguments) -> Result<ExitCode> {
     let address = arguments.listen;
     if !address.ip().is_loopback() && !arguments.beyond_loopback {
         return Err(Hinted {
@@ -26,16 +26,20 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<ExitCode> {
         }
         .into());
     }
-    let policy = policy::of_run(&arguments.sandbox, Some(Name::Wasm), true)?;
-    let spec = run::spec(&arguments.sandbox, &policy, None)?;
+    let keys = keys(&arguments)?;
+    let max_sandboxes = arguments.max_sandboxes;
+    // Who starts a command says how long it may take, up to the life of its sandbox.
+    let sandbox = arguments.template.into_sandbox(None);
+    let policy = policy::of_run(&sandbox, Some(Name::Wasm), true)?;
+    let spec = run::spec(&sandbox, &policy, None)?;
     let (env, _) = policy::variables(&policy, Name::Wasm)?;
     let template = Template { spec: Spec { env, ..spec } };
     let config = ServerConfig {
         backend: Arc::new(backends::local(&Image::default())?),
-        keys: keys(arguments)?,
+        keys,
         templates: BTreeMap::from(TEMPLATES.map(|name| (name.to_owned(), template.clone()))),
         default_template: "base".to_owned(),
-        limits: ServerLimits { sandboxes: arguments.max_sandboxes, ..ServerLimits::default() },
+        limits: ServerLimits { sandboxes: max_sandboxes, ..ServerLimits::default() },
     };
     let server = Server::new(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use sandpiper::SandboxRef;
 use sandpiper::routing::Declared;
 
-use super::{BackendChoice, PolicyArguments, SandboxArguments, parse_duration};
+use super::{BackendChoice, PolicyArguments, SandboxArguments, TemplateArguments, parse_duration};
 
 const POLICY_EXAMPLES: &str = "\
 Examples:
@@ -184,7 +184,10 @@ pub(crate) enum SandboxCommand {
     /// Make a sandbox, and print its reference.
     Create {
         #[command(flatten)]
-        sandbox: SandboxArguments,
+        template: TemplateArguments,
+        /// Wall-clock time of each command, such as 30s, 500ms or 2m; 30s when left out.
+        #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+        timeout: Option<Duration>,
         /// Where; the policy's first when left out, which is wasm without a policy.
         #[arg(long, value_enum, value_name = "BACKEND")]
         backend: Option<BackendChoice>,
@@ -278,5 +281,5 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub(crate) max_sandboxes: usize,
     #[command(flatten)]
-    pub(crate) sandbox: SandboxArguments,
+    pub(crate) template: TemplateArguments,
 }

@@ -70,6 +70,79 @@ pub(crate) struct SandboxArguments {
     pub(crate) journal: JournalMode,
 }
 
+/// What a sandbox is made of that outlives a command: what is about one run is not here.
+#[derive(Debug, Args)]
+pub(crate) struct TemplateArguments {
+    /// Grant a host directory; GUEST is /workspace when left out. Without any, none is granted but the policy's.
+    #[arg(long = "dir", value_name = "HOST[:GUEST][:ro]", value_parser = parse_mount)]
+    dirs: Vec<Mount>,
+    /// Grant no directory at all, not the policy's either.
+    #[arg(long, conflicts_with = "dirs")]
+    no_dir: bool,
+    /// Fuel of each command: about one unit for each WebAssembly instruction.
+    #[arg(long, value_name = "N")]
+    fuel: Option<u64>,
+    /// Meter by the deadline only: faster code, no fuel figure, not reproducible.
+    #[arg(long, conflicts_with = "fuel")]
+    no_fuel: bool,
+    /// Linear memory of each command; 256MiB when left out.
+    #[arg(long, value_name = "SIZE", value_parser = sandpiper::parse_size)]
+    memory: Option<u64>,
+    /// Private in-memory files, /tmp; 64MiB when left out.
+    #[arg(long, value_name = "SIZE", value_parser = sandpiper::parse_size)]
+    tmp: Option<u64>,
+    /// Bytes that may be written to what is on disk: /home/user, /workspace and granted directories; 1GiB when left
+    /// out.
+    #[arg(long, value_name = "SIZE", value_parser = sandpiper::parse_size)]
+    disk: Option<u64>,
+    /// Stdout and stderr of a command together; 16MiB when left out.
+    #[arg(long, value_name = "SIZE", value_parser = sandpiper::parse_size)]
+    max_output: Option<u64>,
+    /// Processes at one time; 256 when left out.
+    #[arg(long, value_name = "N")]
+    processes: Option<u32>,
+    /// Set an environment variable of each command; with the name alone, to the host's value.
+    #[arg(long = "env", value_name = "K[=V]")]
+    env: Vec<String>,
+    /// Seed of the guest's randomness, for runs that can be repeated.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Give the guest a virtual clock that starts at 2000-01-01 and jumps over sleeps.
+    #[arg(long)]
+    virtual_clock: bool,
+    /// An image's name, or the file of a WASI command.
+    #[arg(long, value_name = "IMAGE", default_value = "base", value_parser = parse_image)]
+    image: Image,
+    #[command(flatten)]
+    policy: PolicyArguments,
+}
+
+impl TemplateArguments {
+    /// The same as of a run, without what is about one.
+    pub(crate) fn into_sandbox(self, timeout: Option<Duration>) -> SandboxArguments {
+        SandboxArguments {
+            dirs: self.dirs,
+            no_dir: self.no_dir,
+            fuel: self.fuel,
+            no_fuel: self.no_fuel,
+            memory: self.memory,
+            timeout,
+            tmp: self.tmp,
+            disk: self.disk,
+            max_output: self.max_output,
+            processes: self.processes,
+            env: self.env,
+            cwd: None,
+            seed: self.seed,
+            virtual_clock: self.virtual_clock,
+            wall: WallMode::Off,
+            image: self.image,
+            policy: self.policy,
+            journal: JournalMode::Off,
+        }
+    }
+}
+
 /// Where a run goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BackendChoice {
