@@ -2,8 +2,12 @@
 
 use std::path::Path;
 use std::process::Output;
+use std::time::Duration;
 
-use crate::harness::{DockerPlace, Printed, command, docker};
+use sandpiper::{Backend, Exec, Local, Sandbox, SandboxState, Spec, collect};
+use serde_json::{Value, json};
+
+use crate::harness::{DockerPlace, Printed, command, docker, engine};
 use crate::served::Served;
 
 fn sandpiper(folder: &Path, arguments: &[&str]) -> Output {
@@ -101,6 +105,54 @@ fn a_lifetime_ends_it_and_what_runs_in_it() {
     let gone = sandpiper(folder.path(), &["sandbox", "exec", &own, "--", "true"]);
     assert!(gone.stderr().contains("is gone"), "{}", gone.stderr());
     prints(&sandpiper(folder.path(), &["sandbox", "list"]), "");
+}
+
+#[test]
+fn a_paused_sandbox_has_no_end_and_keeps_what_is_in_memory() {
+    const FILL: &str = "cd /tmp; mkdir -p d/e; echo kept > d/e/f; chmod 751 d/e/f; ln -s d/e/f 'a link'";
+    let folder = tempfile::tempdir().unwrap();
+    let boxes = folder.path().join("boxes");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let local = Local::open(engine().clone(), &boxes).unwrap();
+        let spec = Spec { lifetime: Some(Duration::from_mins(5)), ..Spec::default() };
+        let made = sandpiper::create(&local, spec).await.unwrap();
+        let script = async |sandbox: &dyn Sandbox, script: &str| {
+            let outcome =
+                collect(sandbox.spawn(Exec::new(["bash", "-c", script])).await.unwrap()).await.unwrap();
+            String::from_utf8(outcome.stdout.bytes).unwrap() + &String::from_utf8_lossy(&outcome.stderr.bytes)
+        };
+        let kept = "kept\n751 d/e/f\n";
+        let shown = "cd /tmp; cat 'a link'; stat -c '%a %n' d/e/f";
+        script(&*made, FILL).await;
+        let fork = made.fork().await.unwrap();
+        assert_eq!(script(&*fork, shown).await, kept);
+        let image = made.snapshot().await.unwrap();
+        let again =
+            sandpiper::create(&local, Spec { image: image.clone(), ..Spec::default() }).await.unwrap();
+        assert_eq!(script(&*again, shown).await, kept);
+
+        made.pause().await.unwrap();
+        let settings = boxes.join(made.reference().id).join("settings.json");
+        let mut noted: Value = serde_json::from_slice(&std::fs::read(&settings).unwrap()).unwrap();
+        noted["expires"] = json!({ "secs_since_epoch": 1, "nanos_since_epoch": 0 });
+        std::fs::write(&settings, noted.to_string()).unwrap();
+        let listed = local.list(&[]).await.unwrap();
+        let own = listed.iter().find(|info| info.reference == made.reference()).unwrap();
+        assert_eq!((own.state, own.expires), (SandboxState::Paused, None));
+        let gone_on = local.connect(&made.reference()).await.unwrap();
+        assert_eq!(script(&*gone_on, shown).await, kept);
+        gone_on.pause().await.unwrap();
+        gone_on.close().await.unwrap();
+        for sandbox in [fork, again] {
+            sandbox.close().await.unwrap();
+        }
+        assert_eq!(local.list(&[]).await.unwrap(), []);
+        local.remove_snapshot(&image).await.unwrap();
+        local.remove_snapshot(&image).await.unwrap();
+        assert_eq!(std::fs::read_dir(boxes.join("snapshots")).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(&boxes).unwrap().count(), 1, "the folder of snapshots");
+    });
 }
 
 #[test]

@@ -55,6 +55,15 @@ pub trait Backend: Send + Sync {
         unsupported(self.name(), "list")
     }
 
+    /// Removes what [`Sandbox::snapshot`] has kept; sandboxes that were made of it stay. Removing twice is removing
+    /// once.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where images are removed by other means.
+    fn remove_snapshot<'a>(&'a self, _image: &'a Image) -> BoxFuture<'a, Result<(), Error>> {
+        unsupported(self.name(), "remove a snapshot")
+    }
+
     /// Whether the backend answers, and lets this user in.
     ///
     /// # Errors

@@ -22,6 +22,7 @@
 //! it, and so does [`install`].
 
 mod local;
+mod temporary;
 mod tree;
 
 use std::path::{Path, PathBuf};

@@ -16,10 +16,12 @@ use sandpiper_core::{
 use sandpiper_engine::Engine;
 use serde::{Deserialize, Serialize};
 
-use crate::tree;
+use crate::{temporary, tree};
 
 /// What each sandbox keeps on disk, and where its commands see it.
 const KEPT: [(&str, &str); 2] = [("home", "/home/user"), ("workspace", "/workspace")];
+/// What was in the `/tmp` of a sandbox that nobody holds.
+const TEMPORARY: &str = "tmp.tar";
 const SETTINGS: &str = "settings.json";
 /// What the settings of a sandbox are called when it has ended, until all of it is removed.
 const ENDED: &str = "ended.json";
@@ -28,7 +30,10 @@ const SNAPSHOTS: &str = "snapshots";
 const SNAPSHOT: &str = "snapshot-";
 
 /// The engine as a backend whose sandboxes outlive the process: `/home/user` and `/workspace` of each are on
-/// disk, and so is what it was made of. Its commands live in the process that runs them, and `/tmp` does.
+/// disk, and so is what it was made of. Its commands live in the process that runs them, and `/tmp` does; it is
+/// kept where the sandbox is paused, and is part of its snapshots and copies.
+///
+/// A sandbox that is paused has no end until it goes on, and then as long to live as was set last.
 ///
 /// Any number of processes may use a directory at once, and a sandbox too.
 #[derive(Clone, Debug)]
@@ -135,6 +140,9 @@ impl Local {
                     None => std::fs::create_dir(place.join(name))?,
                 }
             }
+            if let Some(archive) = from.map(|from| from.join(TEMPORARY)).filter(|archive| archive.exists()) {
+                std::fs::copy(archive, place.join(TEMPORARY))?;
+            }
             Ok(())
         })();
         let noted = made.map_err(|err| failed("make", &place, err)).and_then(|()| self.write(&id, settings));
@@ -166,6 +174,7 @@ impl Local {
         }
         let capabilities = self.engine.capabilities(&spec.image);
         let sandbox = self.engine.create(admit(spec, self.name(), capabilities)?).await?;
+        temporary::unpack(&*sandbox, &self.place(id).join(TEMPORARY)).await?;
         let state = State { backend: self.clone(), id: id.to_owned(), is_left: AtomicBool::new(false) };
         Ok(Box::new(Held { sandbox, reference, state }))
     }
@@ -179,8 +188,13 @@ impl Local {
 }
 
 impl Settings {
+    /// Has it end when the lifetime that was set last is over.
+    fn live_anew(&mut self) {
+        self.expires = self.spec.lifetime.and_then(|lifetime| SystemTime::now().checked_add(lifetime));
+    }
+
     fn has_expired(&self) -> bool {
-        self.expires.is_some_and(|expires| expires <= SystemTime::now())
+        !self.paused && self.expires.is_some_and(|expires| expires <= SystemTime::now())
     }
 }
 
@@ -232,11 +246,17 @@ impl Backend for Local {
         Box::pin(async move {
             self.sweep()?;
             let mut settings = self.read(&reference.id)?;
+            let before = settings.clone();
             if settings.paused {
                 settings.paused = false;
+                settings.live_anew();
                 self.write(&reference.id, &settings)?;
             }
-            self.hold(&reference.id, &settings).await
+            let held = self.hold(&reference.id, &settings).await;
+            if held.is_err() && before.paused {
+                self.write(&reference.id, &before)?;
+            }
+            held
         })
     }
 
@@ -256,11 +276,25 @@ impl Backend for Local {
                         state: if settings.paused { SandboxState::Paused } else { SandboxState::Running },
                         image: image_name(&settings.spec.image),
                         created: Some(settings.created),
-                        expires: settings.expires,
+                        expires: settings.expires.filter(|_| !settings.paused),
                     });
                 }
             }
             Ok(found)
+        })
+    }
+
+    fn remove_snapshot<'a>(&'a self, image: &'a Image) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            let snapshot = self.snapshot_of(image).ok_or_else(|| Error::Image {
+                image: image_name(image),
+                reason: "it is no snapshot".to_owned(),
+                source: None,
+            })?;
+            match tree::remove(&snapshot) {
+                Err(err) if err.kind() != io::ErrorKind::NotFound => Err(failed("remove", &snapshot, err)),
+                _ => Ok(()),
+            }
         })
     }
 
@@ -297,6 +331,12 @@ impl Held {
     /// The directory that a copy of this one's files begins with.
     fn place(&self) -> PathBuf {
         self.state.backend.place(&self.state.id)
+    }
+
+    /// Writes what is in `/tmp` into a directory, for who goes on with what is there.
+    async fn pack(&self, settings: &Settings, directory: &Path) -> Result<(), Error> {
+        let to = directory.join(TEMPORARY);
+        temporary::pack(&*self.sandbox.files(), &settings.spec, &to).await
     }
 }
 
@@ -335,7 +375,8 @@ impl Sandbox for Held {
     fn set_lifetime(&self, lifetime: Duration) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
             let mut settings = self.live()?;
-            settings.expires = SystemTime::now().checked_add(lifetime);
+            settings.spec.lifetime = Some(lifetime);
+            settings.live_anew();
             self.state.backend.write(&self.state.id, &settings)
         })
     }
@@ -343,6 +384,10 @@ impl Sandbox for Held {
     fn pause(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
             let mut settings = self.live()?;
+            if self.state.is_left.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            self.pack(&settings, &self.place()).await?;
             settings.paused = true;
             self.state.backend.write(&self.state.id, &settings)?;
             self.state.is_left.store(true, Ordering::Relaxed);
@@ -352,13 +397,21 @@ impl Sandbox for Held {
 
     fn snapshot(&self) -> BoxFuture<'_, Result<Image, Error>> {
         Box::pin(async move {
-            self.live()?;
+            let settings = self.live()?;
             let id = new_id();
             let to = self.state.backend.directory.join(SNAPSHOTS).join(&id);
             let copied = tree::make_private(&to).and_then(|()| {
                 KEPT.iter().try_for_each(|(name, _)| tree::copy(&self.place().join(name), &to.join(name)))
             });
-            copied.map_err(|err| failed("copy into", &to, err))?;
+            let packed = match copied {
+                Ok(()) => self.pack(&settings, &to).await,
+                Err(err) => Err(failed("copy into", &to, err)),
+            };
+            if let Err(err) = packed {
+                // What is left of it is no snapshot: nobody has its name.
+                let _ = std::fs::remove_dir_all(&to);
+                return Err(err);
+            }
             Ok(Image::Named(format!("{SNAPSHOT}{id}")))
         })
     }
@@ -367,19 +420,24 @@ impl Sandbox for Held {
         Box::pin(async move {
             let settings = self.live()?;
             let settings = Settings { created: SystemTime::now(), ..settings };
-            let id = self.state.backend.make(Some(&self.place()), &settings)?;
-            self.state.backend.hold(&id, &settings).await
+            let backend = &self.state.backend;
+            let id = backend.make(Some(&self.place()), &settings)?;
+            let held = match self.pack(&settings, &backend.place(&id)).await {
+                Ok(()) => backend.hold(&id, &settings).await,
+                Err(err) => Err(err),
+            };
+            if held.is_err() {
+                backend.remove(&id)?;
+            }
+            held
         })
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
             self.sandbox.close().await?;
-            if self.state.is_left.load(Ordering::Relaxed) {
-                Ok(())
-            } else {
-                self.state.backend.remove(&self.state.id)
-            }
+            // Also one that is paused: it is left when this is dropped, not when it is closed.
+            self.state.backend.remove(&self.state.id)
         })
     }
 
