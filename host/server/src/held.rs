@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use sandpiper_core::{Capabilities, Network, Sandbox};
+use sandpiper_core::{Capabilities, Network, Sandbox, Spec};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
@@ -17,11 +17,13 @@ use crate::watchers::Watchers;
 /// What happens when a sandbox's life is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum OnExpiry {
-    /// It is closed.
+    /// It is closed, if it runs; one that is set aside has no end.
     #[default]
     Close,
     /// It is set aside.
     Pause,
+    /// It is closed, whatever it does.
+    Destroy,
 }
 
 /// Where a sandbox is in its life.
@@ -41,6 +43,8 @@ pub(crate) struct Held {
     pub(crate) id: String,
     /// The template's name.
     pub(crate) template: String,
+    /// The spec of the template, which need not be there any more.
+    pub(crate) made_of: Spec,
     /// What its maker noted.
     pub(crate) metadata: Mutex<BTreeMap<String, String>>,
     /// The variables of its commands, under their own.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::held::OnExpiry;
+use crate::failure::Failure;
+use crate::held::{Held, OnExpiry};
 use crate::registry::Registry;
 
 /// When an end that failed is tried again.
@@ -18,13 +19,9 @@ pub(crate) async fn end_lives(registry: Arc<Registry>) {
         let (over, next) = registry.expired();
         let mut failed = false;
         for held in over {
-            // With a backend that cannot keep what runs, the files are worth more than the processes.
-            if held.life().on_expiry == OnExpiry::Pause && !held.capabilities.pause_keeps_processes {
-                held.end_all("the sandbox was paused");
-            }
             let ended = match held.life().on_expiry {
-                OnExpiry::Close => registry.close(&held.id).await,
-                OnExpiry::Pause => registry.pause(&held.id).await,
+                OnExpiry::Close | OnExpiry::Destroy => registry.close(&held.id).await,
+                OnExpiry::Pause => pause(&registry, &held).await,
             };
             failed |= ended.is_err();
         }
@@ -39,5 +36,19 @@ pub(crate) async fn end_lives(registry: Arc<Registry>) {
                 }
             } => {}
         }
+    }
+}
+
+/// Sets a sandbox aside; one that the backend no longer has is no more.
+async fn pause(registry: &Arc<Registry>, held: &Held) -> Result<(), Failure> {
+    let end_processes = |held: &Held| {
+        // With a backend that cannot keep what runs, the files are worth more than the processes.
+        if !held.capabilities.pause_keeps_processes {
+            held.end_all("the sandbox was paused");
+        }
+    };
+    match registry.pause_after(&held.id, end_processes).await {
+        Err(Failure::NotFound(_)) => registry.close(&held.id).await,
+        paused => paused,
     }
 }

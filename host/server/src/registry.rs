@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use sandpiper_core::{Backend, Image, Network, Sandbox, Spec, create};
+use sandpiper_core::{Backend, Error, Exec, Image, Network, Sandbox, Spec, create};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::JoinSet;
 
@@ -15,6 +15,9 @@ use crate::interpreter::Interpreters;
 use crate::processes::Processes;
 use crate::random;
 use crate::watchers::Watchers;
+
+/// How much longer the backend has a sandbox live that the server sets aside: the backend would close it.
+const PAUSING: Duration = Duration::from_mins(1);
 
 /// Characters of a sandbox's id.
 const ID_LENGTH: usize = 20;
@@ -135,9 +138,10 @@ impl Registry {
     async fn make(self: &Arc<Self>, new: NewSandbox) -> Result<Arc<Held>, Failure> {
         let place = self.place()?;
         let name = new.template.as_deref().unwrap_or(&self.default_template).to_owned();
-        let mut spec = self.template(&name)?.spec;
+        let made_of = self.template(&name)?.spec;
+        let mut spec = made_of.clone();
         self.check_size("metadata", &new.metadata)?;
-        self.check_size("environment", &new.env)?;
+        self.check_env(&new.env)?;
         let lifetime = self.lifetime(new.lifetime)?;
         if let Some(network) = new.network {
             spec.network = tightened(&spec.network, network)?;
@@ -152,13 +156,14 @@ impl Registry {
             spec.metadata.extend(new.metadata.clone());
         }
         // The server ends it anyway; the backend does when the server no longer can.
-        spec.lifetime = capabilities.lifetime.then_some(lifetime);
+        spec.lifetime = capabilities.lifetime.then(|| of_backend(lifetime, new.on_expiry));
         let sandbox = create(&*self.backend, spec).await?;
         self.hold(
             sandbox,
             place,
             HeldAs {
                 template: name,
+                made_of,
                 metadata: new.metadata,
                 env,
                 life: Life::new(lifetime, new.on_expiry),
@@ -179,6 +184,7 @@ impl Registry {
         let held = Arc::new(Held {
             id: random::name(ID_LENGTH)?,
             template: known.template,
+            made_of: known.made_of,
             metadata: Mutex::new(known.metadata),
             env: known.env,
             token: random::token()?,
@@ -215,7 +221,7 @@ impl Registry {
         .await
     }
 
-    /// Closes all sandboxes, and says which could not be.
+    /// Closes all sandboxes and removes all snapshots, and says which could not be.
     pub(crate) async fn close_all(self: &Arc<Self>) -> (usize, Vec<String>) {
         let ids: Vec<String> = self.lock().keys().cloned().collect();
         let closing = ids.iter().map(|id| async move { (id, self.close(id).await) });
@@ -227,7 +233,13 @@ impl Registry {
                 Err(err) => failed.push(format!("{id}: {err}")),
             }
         }
-        (results.len() - failed.len(), failed)
+        let closed = results.len() - failed.len();
+        for snapshot in self.snapshots() {
+            if let Err(err) = self.forget_snapshot(&snapshot.name).await {
+                failed.push(format!("{}: {err}", snapshot.name));
+            }
+        }
+        (closed, failed)
     }
 
     /// Sets a sandbox aside. Where the backend cannot, the server holds it as it is, if nothing runs in it.
@@ -272,7 +284,8 @@ impl Registry {
         .await
     }
 
-    /// Goes on with a sandbox that was set aside, and has it live anew; says whether it had been.
+    /// Goes on with a sandbox that was set aside, and has it live anew; says whether it had been. One that ends
+    /// whatever it does has the end that it had.
     pub(crate) async fn resume(
         self: &Arc<Self>,
         id: &str,
@@ -288,7 +301,14 @@ impl Registry {
                 let sandbox = registry.backend.connect(&reference).await?;
                 *held.sandbox.lock().unwrap_or_else(PoisonError::into_inner) = Arc::from(sandbox);
             }
-            registry.live(&held, lifetime, Lives::AtLeast).await?;
+            let life = held.life();
+            let left = life.ends_at.saturating_duration_since(tokio::time::Instant::now());
+            match (paused, life.on_expiry) {
+                (true, OnExpiry::Destroy) => registry.live(&held, left, Lives::Until).await?,
+                (false, OnExpiry::Destroy) => {}
+                (true, _) => registry.live(&held, lifetime, Lives::Until).await?,
+                (false, _) => registry.live(&held, lifetime, Lives::AtLeast).await?,
+            }
             change.done(Phase::Running);
             Ok((held, paused))
         })
@@ -308,13 +328,23 @@ impl Registry {
         self.live(&held, lifetime, lives).await
     }
 
+    /// Has a sandbox be closed this long from now whatever it does, or, without a time, be kept where it is set aside.
+    pub(crate) async fn set_time_to_live(&self, id: &str, time: Option<Duration>) -> Result<(), Failure> {
+        let lifetime = self.lifetime(Some(time.unwrap_or(self.limits.max_lifetime)))?;
+        let held = self.find(id)?;
+        held.lock_life().on_expiry = if time.is_some() { OnExpiry::Destroy } else { OnExpiry::Close };
+        self.live(&held, lifetime, Lives::Until).await
+    }
+
     async fn live(&self, held: &Held, lifetime: Duration, lives: Lives) -> Result<(), Failure> {
         let now = Life::new(lifetime, OnExpiry::Close);
-        if lives == Lives::AtLeast && held.life().ends_at >= now.ends_at {
+        let before = held.life();
+        if lives == Lives::AtLeast && before.ends_at >= now.ends_at {
             return Ok(());
         }
-        if held.capabilities.lifetime {
-            held.sandbox().set_lifetime(lifetime).await?;
+        // One that is set aside has none with the backend until it goes on.
+        if held.capabilities.lifetime && (before.phase != Phase::Paused || !held.capabilities.pause) {
+            held.sandbox().set_lifetime(of_backend(lifetime, before.on_expiry)).await?;
         }
         let mut life = held.lock_life();
         (life.ends_at, life.ends) = (now.ends_at, now.ends);
@@ -339,7 +369,7 @@ impl Registry {
                 }
             }
             let image: Image = held.running()?.snapshot().await?;
-            let spec = Spec { image, ..registry.template(&held.template)?.spec };
+            let spec = Spec { image, ..held.made_of.clone() };
             let template = Template { spec };
             registry.lock_templates().insert(name, Known { template, of: Some(held.id.clone()) });
             Ok(())
@@ -359,13 +389,14 @@ impl Registry {
             let place = registry.place()?;
             let sandbox = held.running()?.fork().await?;
             if held.capabilities.lifetime {
-                sandbox.set_lifetime(lifetime).await?;
+                sandbox.set_lifetime(of_backend(lifetime, held.life().on_expiry)).await?;
             }
             registry.hold(
                 sandbox,
                 place,
                 HeldAs {
                     template: held.template.clone(),
+                    made_of: held.made_of.clone(),
                     metadata: held.metadata(),
                     env: held.env.clone(),
                     life: Life::new(lifetime, held.life().on_expiry),
@@ -385,16 +416,32 @@ impl Registry {
         known.map(|(name, of)| Snapshot { name: name.clone(), of: of.clone() }).collect()
     }
 
-    /// Forgets a snapshot; the templates of the operator stay. What the backend keeps of it stays there.
-    pub(crate) fn forget_snapshot(&self, name: &str) -> Result<(), Failure> {
-        let mut templates = self.lock_templates();
-        match templates.get(name) {
-            Some(Known { of: Some(_), .. }) => {
-                templates.remove(name);
-                Ok(())
+    /// Removes a snapshot; the templates of the operator stay, and so does what a backend keeps that cannot remove it.
+    pub(crate) async fn forget_snapshot(self: &Arc<Self>, name: &str) -> Result<(), Failure> {
+        let (registry, name) = (Arc::clone(self), name.to_owned());
+        self.carry_out(async move {
+            let known = registry.take_snapshot(&name)?;
+            match registry.backend.remove_snapshot(&known.template.spec.image).await {
+                Ok(()) | Err(Error::Unsupported { .. }) => Ok(()),
+                Err(err) => {
+                    // What may still be there stays in the list, so that it can be removed again.
+                    registry.lock_templates().insert(name, known);
+                    Err(err.into())
+                }
             }
-            Some(_) => Err(Failure::Invalid(format!("the template {name:?} is the operator's, no snapshot"))),
-            None => Err(Failure::NotFound(format!("template {name:?} not found"))),
+        })
+        .await
+    }
+
+    fn take_snapshot(&self, name: &str) -> Result<Known, Failure> {
+        let mut templates = self.lock_templates();
+        let not_found = || Failure::NotFound(format!("template {name:?} not found"));
+        match templates.remove(name).ok_or_else(not_found)? {
+            known if known.of.is_some() => Ok(known),
+            known => {
+                templates.insert(name.to_owned(), known);
+                Err(Failure::Invalid(format!("the template {name:?} is the operator's, no snapshot")))
+            }
         }
     }
 
@@ -402,8 +449,13 @@ impl Registry {
     pub(crate) fn expired(&self) -> (Vec<Arc<Held>>, Option<tokio::time::Instant>) {
         let now = tokio::time::Instant::now();
         let held = self.lock();
-        let running = held.values().filter(|held| held.life().phase == Phase::Running);
-        let (over, alive): (Vec<_>, Vec<_>) = running.cloned().partition(|held| held.life().ends_at <= now);
+        let ends = |life: Life| match life.phase {
+            Phase::Running => true,
+            Phase::Paused => life.on_expiry == OnExpiry::Destroy,
+            Phase::Changing => false,
+        };
+        let ending = held.values().filter(|held| ends(held.life()));
+        let (over, alive): (Vec<_>, Vec<_>) = ending.cloned().partition(|held| held.life().ends_at <= now);
         let next = alive.iter().map(|held| held.life().ends_at).min();
         (over, next)
     }
@@ -438,6 +490,13 @@ impl Registry {
         Ok(())
     }
 
+    /// Whether these can be variables of commands.
+    pub(crate) fn check_env(&self, env: &BTreeMap<String, String>) -> Result<(), Failure> {
+        self.check_size("environment", env)?;
+        let env = env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        Ok(Exec { env, ..Exec::new(["true"]) }.check().map_err(Error::from)?)
+    }
+
     /// Does something to its end, also when who waits for it goes away.
     async fn carry_out<T: Send + 'static>(
         &self,
@@ -459,6 +518,7 @@ impl Registry {
 /// What is noted of a sandbox that is new in the table.
 struct HeldAs {
     template: String,
+    made_of: Spec,
     metadata: BTreeMap<String, String>,
     env: BTreeMap<String, String>,
     life: Life,
@@ -474,6 +534,14 @@ pub(crate) enum Lives {
     Until,
     /// It ends then, or later when that was set before.
     AtLeast,
+}
+
+/// How long the backend has a sandbox live that the server ends after `lifetime`.
+fn of_backend(lifetime: Duration, on_expiry: OnExpiry) -> Duration {
+    match on_expiry {
+        OnExpiry::Close | OnExpiry::Destroy => lifetime,
+        OnExpiry::Pause => lifetime + PAUSING,
+    }
 }
 
 /// What is granted when a client asks for less than a template has.

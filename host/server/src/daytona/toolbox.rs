@@ -45,8 +45,7 @@ impl FromRequestParts<State> for Toolbox {
         let desk = Desk::of(&held)?;
         let in_use = desk.use_it();
         let sandbox = held.running()?;
-        let mounts = state.app.registry.template(&held.template)?.spec.mounts;
-        let is_mounted = mounts.iter().any(|mount| mount.guest.as_str() == WORKSPACE);
+        let is_mounted = held.made_of.mounts.iter().any(|mount| mount.guest.as_str() == WORKSPACE);
         let work_directory = if is_mounted { WORKSPACE } else { HOME };
         let path_bytes = state.app.registry.limits.path_bytes;
         Ok(Self { held, desk, sandbox, work_directory, path_bytes, _in_use: in_use })

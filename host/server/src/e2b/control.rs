@@ -103,7 +103,7 @@ pub(super) async fn list(State(app): State<App>, Query(query): Query<ListQuery>)
     };
     let page: Vec<_> = found.iter().skip(from).take(limit).collect();
     let next = (from + page.len() < found.len()).then(|| page.last().map(|held| page_token(held))).flatten();
-    let listed: Vec<Value> = page.iter().map(|held| words::listed(&app, held)).collect();
+    let listed: Vec<Value> = page.iter().map(|held| words::listed(held)).collect();
     let mut response = Json(listed).into_response();
     if let Some(next) = next {
         let value = HeaderValue::from_str(&next).map_err(|err| Failure::Internal(err.to_string()))?;
@@ -168,7 +168,7 @@ fn time_of(text: &str) -> Result<SystemTime, Failure> {
 /// `GET /sandboxes/{id}`.
 pub(super) async fn get(State(app): State<App>, Path(id): Path<String>) -> Answer {
     let held = app.registry.find(&id)?;
-    Ok(Json(words::detail(&app, &held)).into_response())
+    Ok(Json(words::detail(&held)).into_response())
 }
 
 /// `DELETE /sandboxes/{id}`.

@@ -69,7 +69,7 @@ pub(super) async fn list(State(app): State<App>, Query(query): Query<SnapshotQue
 
 /// `DELETE /templates/{name}`: of snapshots only.
 pub(super) async fn delete(State(app): State<App>, Path(name): Path<String>) -> Answer {
-    app.registry.forget_snapshot(&name)?;
+    app.registry.forget_snapshot(&name).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -8,7 +8,6 @@ use sandpiper_core::Network;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::app::App;
 use crate::e2b::ENVD_VERSION;
 use crate::failure::Failure;
 use crate::held::{Held, OnExpiry, Phase};
@@ -144,9 +143,9 @@ pub(super) fn sandbox(held: &Held) -> Value {
 }
 
 /// What a list tells of a sandbox.
-pub(super) fn listed(app: &App, held: &Held) -> Value {
+pub(super) fn listed(held: &Held) -> Value {
     let life = held.life();
-    let spec = app.registry.template(&held.template).map(|template| template.spec).unwrap_or_default();
+    let limits = &held.made_of.limits;
     let mebibytes = |bytes: u64| bytes >> 20;
     json!({
         "templateID": held.template,
@@ -157,8 +156,8 @@ pub(super) fn listed(app: &App, held: &Held) -> Value {
         "endAt": time(life.ends),
         // A command of a sandbox runs on one processor.
         "cpuCount": 1,
-        "memoryMB": mebibytes(spec.limits.memory_bytes),
-        "diskSizeMB": mebibytes(spec.limits.tmp_bytes),
+        "memoryMB": mebibytes(limits.memory_bytes),
+        "diskSizeMB": mebibytes(limits.tmp_bytes),
         "state": state(life.phase),
         "metadata": held.metadata(),
         "envdVersion": ENVD_VERSION,
@@ -166,10 +165,10 @@ pub(super) fn listed(app: &App, held: &Held) -> Value {
 }
 
 /// What is told of one sandbox.
-pub(super) fn detail(app: &App, held: &Held) -> Value {
-    let mut detail = listed(app, held);
+pub(super) fn detail(held: &Held) -> Value {
+    let mut detail = listed(held);
     let on_timeout = match held.life().on_expiry {
-        OnExpiry::Close => "kill",
+        OnExpiry::Close | OnExpiry::Destroy => "kill",
         OnExpiry::Pause => "pause",
     };
     if let Some(fields) = detail.as_object_mut() {

@@ -276,3 +276,51 @@ async fn what_nobody_knows_is_a_json_error() {
     assert_eq!(answer.status, 502);
     assert!(answer.json()["message"].as_str().unwrap().contains("port is not open"));
 }
+
+#[tokio::test]
+async fn a_life_that_ends_in_a_pause_is_gone_on_with() {
+    let served = serve_with(Double::new(MORE), ServerLimits::default()).await;
+    let place = served.create(json!({ "templateID": "base", "timeout": 30, "autoPause": true })).await;
+    let lifetime = served.double.seen.specs.lock().unwrap()[0].lifetime;
+    assert_eq!(lifetime, Some(Duration::from_secs(90)), "the backend does not close it at its pause");
+    let octets = [("Content-Type", "application/octet-stream")];
+    assert_eq!(place.request("POST /files?path=kept", &octets, b"1").await.status, 200);
+    let mut running = place.start("wait", &[]).await;
+    running.frame().await;
+    let path = |rest: &str| format!("{rest}/sandboxes/{}", place.id);
+    let timeout = format!("{}/timeout", path("POST "));
+    assert_eq!(served.api(&timeout, &json!({ "timeout": 0 })).await.status, 204);
+    let state = async || served.api(&path("GET "), &Value::Null).await.json()["state"].clone();
+    while state().await == "running" {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(state().await, "paused");
+    let connected = served.api(&format!("{}/connect", path("POST ")), &json!({ "timeout": 40 })).await;
+    assert_eq!(connected.status, 201);
+    assert_eq!(place.request("GET /files?path=kept", &[], b"").await.body, b"1");
+    let calls = served.double.seen.calls.lock().unwrap().clone();
+    assert_eq!(calls, ["lifetime 60", "pause 0", "connect 0", "lifetime 100"]);
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_deleted_is_removed_and_missed_by_no_sandbox() {
+    let served = serve_with(Double::new(MORE), ServerLimits::default()).await;
+    let place = served.base().await;
+    let snapshots = format!("POST /sandboxes/{}/snapshots", place.id);
+    assert_eq!(served.api(&snapshots, &json!({ "name": "one" })).await.status, 201);
+    let made = served.create(json!({ "templateID": "one:default" })).await;
+    assert_eq!(served.api("DELETE /templates/one%3Adefault", &Value::Null).await.status, 204);
+    let removed = "remove snapshot-of-0".to_owned();
+    assert_eq!(served.double.seen.calls.lock().unwrap().last(), Some(&removed));
+    let key = format!("Bearer {KEY}");
+    let daytona = [("Authorization", &*key)];
+    assert_eq!(served.request("GET /api/sandbox", &daytona, b"").await.status, 200);
+    let home = format!("GET /toolbox/{}/user-home-dir", made.id);
+    assert_eq!(served.request(&home, &daytona, b"").await.status, 200);
+    let of_it = format!("POST /sandboxes/{}/snapshots", made.id);
+    assert_eq!(served.api(&of_it, &json!({ "name": "two" })).await.status, 201);
+    let seen = served.double.seen.clone();
+    served.stop().await;
+    let removed = "remove snapshot-of-1".to_owned();
+    assert_eq!(seen.calls.lock().unwrap().last(), Some(&removed), "nobody knows it any more");
+}

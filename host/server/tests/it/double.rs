@@ -132,6 +132,13 @@ impl Backend for Double {
         })
     }
 
+    fn remove_snapshot<'a>(&'a self, image: &'a Image) -> BoxFuture<'a, Result<(), Error>> {
+        if let Image::Named(name) = image {
+            self.seen.note(format!("remove {name}"));
+        }
+        Box::pin(async { Ok(()) })
+    }
+
     fn health(&self) -> BoxFuture<'_, Result<Health, Error>> {
         Box::pin(async { Ok(Health { latency: Duration::ZERO, version: None }) })
     }
@@ -331,6 +338,10 @@ impl Play {
                 "raise" => {
                     let message = json!({ "kind": "error", "name": rest, "value": "v", "traceback": "t" });
                     tell(message).await;
+                }
+                "say-and-hang" => {
+                    tell(json!({ "kind": "stdout", "bytes": STANDARD.encode("hi") })).await;
+                    std::future::pending().await
                 }
                 "hang" => std::future::pending().await,
                 "die" => return Exit::Memory,

@@ -133,10 +133,10 @@ pub(super) async fn create(
 ) -> Result<Json<View>, Fault> {
     create.refuse()?;
     let settings = create.settings()?;
-    let lifetime = match create.ttl_minutes.map_or(Ok(0), minutes)? {
+    let (lifetime, on_expiry) = match create.ttl_minutes.map_or(Ok(0), minutes)? {
         // Without a time to live it is the intervals that end it.
-        0 => state.app.registry.limits.max_lifetime,
-        ttl => Duration::from_mins(ttl.into()),
+        0 => (state.app.registry.limits.max_lifetime, OnExpiry::Close),
+        ttl => (Duration::from_mins(ttl.into()), OnExpiry::Destroy),
     };
     let reserved = settings.name.as_deref().map(|name| Reserved::take(&state, name)).transpose()?;
     let notes = serde_json::to_value(&settings)
@@ -152,14 +152,14 @@ pub(super) async fn create(
         metadata: create.labels.unwrap_or_default(),
         env: create.env.unwrap_or_default(),
         lifetime: Some(lifetime),
-        on_expiry: OnExpiry::Close,
+        on_expiry,
         network,
         notes: [(NOTES.to_owned(), notes)].into_iter().collect(),
     };
     let held = state.app.registry.create(new).await?;
     drop(reserved);
     Desk::of(&held)?;
-    View::of(&state, &held, &Host::of(&headers)).map(Json)
+    View::of(&held, &Host::of(&headers)).map(Json)
 }
 
 /// What commands may reach, where less than the template grants is asked for.

@@ -186,7 +186,7 @@ pub(super) async fn list(
     let host = Host::of(&headers);
     let mut keyed = Vec::new();
     for held in state.app.registry.list(&BTreeMap::new()) {
-        let view = View::of(&state, &held, &host)?;
+        let view = View::of(&held, &host)?;
         if query.asks_for(&view, view.state.word()) {
             keyed.push((query.key(&view), view));
         }

@@ -39,7 +39,7 @@ pub(super) async fn delete(
     named: Named,
     headers: HeaderMap,
 ) -> Result<Json<View>, Fault> {
-    let Json(view) = answer(&state, &named, &headers)?;
+    let Json(view) = answer(&named, &headers)?;
     state.app.registry.close(&named.held.id).await?;
     // Who follows a command, and sees its end, is to find that the sandbox is gone.
     named.desk.end_sessions();
@@ -52,12 +52,12 @@ pub(super) async fn stop(
     headers: HeaderMap,
 ) -> Result<Json<View>, Fault> {
     if named.held.life().phase == Phase::Paused {
-        return answer(&state, &named, &headers);
+        return answer(&named, &headers);
     }
     stop_sandbox(&state.app.registry, &named.held).await?;
     match state.app.registry.find(&named.held.id) {
-        Ok(_) => answer(&state, &named, &headers),
-        Err(_) => answer(&state, &named, &headers).map(|Json(view)| Json(view.destroyed())),
+        Ok(_) => answer(&named, &headers),
+        Err(_) => answer(&named, &headers).map(|Json(view)| Json(view.destroyed())),
     }
 }
 
@@ -66,10 +66,12 @@ pub(super) async fn start(
     named: Named,
     headers: HeaderMap,
 ) -> Result<Json<View>, Fault> {
-    state.app.registry.resume(&named.held.id, None).await?;
+    // It is the intervals that end it, as when it was made.
+    let lifetime = state.app.registry.limits.max_lifetime;
+    state.app.registry.resume(&named.held.id, Some(lifetime)).await?;
     named.desk.runs_or_waits();
     drop(named.desk.use_it());
-    answer(&state, &named, &headers)
+    answer(&named, &headers)
 }
 
 pub(super) async fn pause(
@@ -79,14 +81,10 @@ pub(super) async fn pause(
 ) -> Result<Json<View>, Fault> {
     state.app.registry.pause(&named.held.id).await?;
     named.desk.runs_or_waits();
-    answer(&state, &named, &headers)
+    answer(&named, &headers)
 }
 
-pub(super) async fn archive(
-    Extracted(state): Extracted<State>,
-    named: Named,
-    headers: HeaderMap,
-) -> Result<Json<View>, Fault> {
+pub(super) async fn archive(named: Named, headers: HeaderMap) -> Result<Json<View>, Fault> {
     let is_stopped = named.held.life().phase == Phase::Paused && named.desk.changing().halt.is_some();
     if !is_stopped {
         return Err(Fault::conflict(format!(
@@ -95,7 +93,7 @@ pub(super) async fn archive(
         )));
     }
     named.desk.archive();
-    answer(&state, &named, &headers)
+    answer(&named, &headers)
 }
 
 #[derive(Debug, Deserialize)]
@@ -118,7 +116,7 @@ pub(super) async fn fork(
     settings.name.clone_from(&given.name);
     Desk::of(&forked)?.set(|own| *own = settings);
     drop(reserved);
-    View::of(&state, &forked, &Host::of(&headers)).map(Json)
+    View::of(&forked, &Host::of(&headers)).map(Json)
 }
 
 #[derive(Debug, Deserialize)]
@@ -142,7 +140,7 @@ pub(super) async fn snapshot(
     }
     offered(&named.held, named.held.capabilities.snapshot, "snapshot")?;
     state.app.registry.snapshot(&named.held.id, &given.name).await?;
-    answer(&state, &named, &headers)
+    answer(&named, &headers)
 }
 
 /// Whether the backend has said that it can.

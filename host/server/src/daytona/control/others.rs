@@ -125,12 +125,12 @@ pub(super) async fn make_snapshot() -> Fault {
     Fault::not_offered("no images are built here; the templates of the server are its snapshots")
 }
 
-/// Forgets a snapshot; the templates of the operator stay.
+/// Removes a snapshot; the templates of the operator stay.
 pub(super) async fn delete_snapshot(
     Extracted(state): Extracted<State>,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Fault> {
-    state.app.registry.forget_snapshot(&name)?;
+    state.app.registry.forget_snapshot(&name).await?;
     Ok(StatusCode::OK)
 }
 

@@ -15,7 +15,6 @@ use super::{Minutes, Named};
 use crate::daytona::State;
 use crate::daytona::extract::Given;
 use crate::daytona::fault::Fault;
-use crate::registry::Lives;
 
 /// Minutes of an interval, as a client gives them.
 pub(super) fn minutes(given: i64) -> Result<u32, Fault> {
@@ -52,7 +51,7 @@ pub(super) enum Interval {
     AutoPause,
     AutoArchive,
     AutoDelete,
-    /// From now on, whatever it does; 0 is the longest that the server allows.
+    /// From now on, whatever it does; with 0 it runs as long as the server allows, and is kept where it does not run.
     TimeToLive,
 }
 
@@ -65,7 +64,7 @@ impl Interval {
                         Minutes(given): Minutes,
                         headers: HeaderMap| {
                 self.set(&state, &named, given).await?;
-                answer(&state, &named, &headers)
+                answer(&named, &headers)
             },
         )
     }
@@ -89,12 +88,9 @@ impl Interval {
                 named.desk.set(|settings| settings.auto_archive = minutes);
             }
             Self::TimeToLive => {
-                let registry = &state.app.registry;
-                let lifetime = match minutes(given)? {
-                    0 => registry.limits.max_lifetime,
-                    minutes => Duration::from_mins(minutes.into()),
-                };
-                registry.set_lifetime(&named.held.id, lifetime, Lives::Until).await?;
+                let time = Some(minutes(given)?).filter(|minutes| *minutes > 0);
+                let time = time.map(|minutes| Duration::from_mins(minutes.into()));
+                state.app.registry.set_time_to_live(&named.held.id, time).await?;
             }
         }
         Ok(())
@@ -102,7 +98,6 @@ impl Interval {
 }
 
 pub(super) async fn public(
-    Extracted(state): Extracted<State>,
     named: Named,
     Path((_, public)): Path<(String, bool)>,
     headers: HeaderMap,
@@ -112,7 +107,7 @@ pub(super) async fn public(
             "no port of a sandbox here is reached from outside, so none is public",
         ));
     }
-    answer(&state, &named, &headers)
+    answer(&named, &headers)
 }
 
 pub(super) async fn last_activity(named: Named) -> StatusCode {

@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::State as Extracted;
 use axum::http::HeaderMap;
 use axum::http::header;
 use sandpiper_core::Network;
 use serde::{Serialize, Serializer};
 
 use super::Named;
-use crate::daytona::State;
 use crate::daytona::desk::{Desk, Halt};
 use crate::daytona::fault::Fault;
 use crate::daytona::files::OWNER;
@@ -97,11 +95,10 @@ pub(super) struct View {
 }
 
 impl View {
-    pub(super) fn of(state: &State, held: &Held, host: &Host) -> Result<Self, Fault> {
+    pub(super) fn of(held: &Held, host: &Host) -> Result<Self, Fault> {
         let desk = Desk::of(held)?;
         let changing = desk.changing();
         let settings = changing.settings.clone();
-        let spec = state.app.registry.template(&held.template)?.spec;
         let life = held.life();
         let now = match (life.phase, changing.halt) {
             (Phase::Running, _) => SandboxState::Started,
@@ -126,8 +123,8 @@ impl View {
             target: TARGET,
             cpu: 1,
             gpu: 0,
-            memory: spec.limits.memory_bytes.div_ceil(GIB),
-            disk: spec.limits.disk_bytes.div_ceil(GIB),
+            memory: held.made_of.limits.memory_bytes.div_ceil(GIB),
+            disk: held.made_of.limits.disk_bytes.div_ceil(GIB),
             state: now,
             desired_state: now,
             recoverable: false,
@@ -167,12 +164,8 @@ impl Host {
     }
 }
 
-pub(super) async fn get(
-    Extracted(state): Extracted<State>,
-    named: Named,
-    headers: HeaderMap,
-) -> Result<Json<View>, Fault> {
-    View::of(&state, &named.held, &Host::of(&headers)).map(Json)
+pub(super) async fn get(named: Named, headers: HeaderMap) -> Result<Json<View>, Fault> {
+    View::of(&named.held, &Host::of(&headers)).map(Json)
 }
 
 #[derive(Debug, Serialize)]
@@ -185,6 +178,6 @@ pub(super) async fn toolbox_proxy_url(_named: Named, headers: HeaderMap) -> Json
 }
 
 /// Answers with a sandbox as it is now.
-pub(super) fn answer(state: &State, named: &Named, headers: &HeaderMap) -> Result<Json<View>, Fault> {
-    View::of(state, &named.held, &Host::of(headers)).map(Json)
+pub(super) fn answer(named: &Named, headers: &HeaderMap) -> Result<Json<View>, Fault> {
+    View::of(&named.held, &Host::of(headers)).map(Json)
 }

@@ -227,3 +227,21 @@ async fn what_else_there_is() {
     );
     assert_eq!(call(&served, "GET /api/socket.io/", &Value::Null).await.status, 404);
 }
+
+#[tokio::test]
+async fn a_time_to_live_ends_what_is_stopped_and_without_one_it_stays() {
+    let served = serve_with(Double::new(MORE), ServerLimits::default()).await;
+    let (mortal, other) = (create(&served, json!({"ttlMinutes": 1})).await, base(&served).await);
+    for made in [&mortal, &other] {
+        let timeout = format!("POST /sandboxes/{}/timeout", made.id);
+        assert_eq!(served.api(&timeout, &json!({"timeout": 1})).await.status, 204);
+        assert_eq!(made.api("POST /stop", &Value::Null).await.json()["state"], json!("stopped"));
+    }
+    while mortal.api("GET ", &Value::Null).await.status == 200 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(other.api("GET ", &Value::Null).await.json()["state"], json!("stopped"));
+    assert_eq!(other.api("POST /start", &Value::Null).await.json()["state"], json!("started"));
+    let day = (24 * 60 * 60).to_string();
+    assert_eq!(served.double.seen.calls.lock().unwrap().last(), Some(&format!("lifetime {day}")));
+}
