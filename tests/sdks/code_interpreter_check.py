@@ -149,6 +149,7 @@ def environment(sandbox):
     run = sandbox.run_code
     checks.same("variables of the sandbox", run("import os; os.environ['GREETING']").text, "hello")
     checks.same("variables of a call", run("os.environ['CALL']", envs={"CALL": "once"}).text, "once")
+    checks.same("what the code sets beside them stays", (run("os.environ['OWN'] = '1'", envs={"CALL": "once"}).error, run("os.environ['OWN']").text), (None, "1"))
     checks.same("are gone after it", run("'CALL' in os.environ").text, "False")
     checks.same("and those they hid are back", (run("os.environ['GREETING']", envs={"GREETING": "x"}).text, run("os.environ['GREETING']").text), ("x", "hello"))
     sandbox.files.write("data.csv", "a,b\n1,2\n")

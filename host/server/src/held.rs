@@ -136,7 +136,7 @@ impl Held {
     /// Ends all that runs in it, and says why to who listens.
     pub(crate) fn end_all(&self, reason: &str) {
         self.processes.end_all(reason);
-        self.interpreters.end_all();
+        self.interpreters.end_all(reason);
         self.watchers.end_all();
     }
 

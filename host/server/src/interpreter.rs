@@ -3,11 +3,12 @@
 mod messages;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use sandpiper_core::{Exit, Stream};
+use sandpiper_core::{Error, Exec, Exit, Stream};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -32,10 +33,13 @@ const INTERRUPT_TIME: Duration = Duration::from_secs(2);
 /// `SIGINT`, as Linux counts.
 const INTERRUPT: u8 = 2;
 
+/// How an error is named that is no exception of the code.
+const FAILED: &str = "InterpreterError";
+
 /// Characters of an interpreter's id.
 const ID_LENGTH: usize = 16;
 
-/// What happens while code runs; the end is the end of the events.
+/// What happens while code runs; [`Events`] end with it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum InterpreterEvent {
     /// The number of this call, from 1.
@@ -66,6 +70,8 @@ pub(crate) struct Interpreter {
     state: Arc<tokio::sync::Mutex<State>>,
     /// The call that goes on, whoever listens; it ends with the interpreter.
     calls: Mutex<JoinSet<()>>,
+    /// Why the calls of now were cut off, once they are.
+    cut_off: Mutex<Arc<OnceLock<String>>>,
 }
 
 #[derive(Debug, Default)]
@@ -117,6 +123,7 @@ impl Interpreters {
             cwd: cwd.to_owned(),
             state: Arc::default(),
             calls: Mutex::default(),
+            cut_off: Mutex::default(),
         });
         table.insert(id, Arc::clone(&interpreter));
         Ok(interpreter)
@@ -134,22 +141,25 @@ impl Interpreters {
     pub(crate) fn remove(&self, id: &str) -> Option<Arc<Interpreter>> {
         let removed = self.lock().remove(id);
         if let Some(interpreter) = &removed {
-            interpreter.end();
+            interpreter.end("the context was deleted");
         }
         removed
     }
 
-    /// Ends all.
-    pub(crate) fn end_all(&self) {
+    /// Ends all, and says why to who waits for one.
+    pub(crate) fn end_all(&self, reason: &str) {
         for interpreter in std::mem::take(&mut *self.lock()).values() {
-            interpreter.end();
+            interpreter.end(reason);
         }
     }
 }
 
 impl Interpreter {
-    /// Ends what runs, and forgets all names.
-    pub(crate) fn end(&self) {
+    /// Ends what runs, says why to who waits for it, and forgets all names.
+    pub(crate) fn end(&self, reason: &str) {
+        // Whoever sees the end of the events below finds the reason there.
+        let cut_off = std::mem::take(&mut *self.lock_cut_off());
+        let _ = cut_off.set(reason.to_owned());
         self.lock_calls().abort_all();
         let state = Arc::clone(&self.state);
         // At once, unless a call is just letting go of it; then with that.
@@ -160,31 +170,79 @@ impl Interpreter {
         self.lock_calls().spawn(async move { *state.lock().await = State::default() });
     }
 
+    fn lock_cut_off(&self) -> MutexGuard<'_, Arc<OnceLock<String>>> {
+        self.cut_off.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock_calls(&self) -> MutexGuard<'_, JoinSet<()>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs code after what was given before. When nobody takes the events any more, the code is interrupted, as
     /// E2B does; code that goes on nevertheless costs the interpreter its names, which the next call tells.
+    ///
+    /// # Errors
+    /// [`Failure::Invalid`] for variables that are none.
     pub(crate) fn execute(
         &self,
         held: &Arc<Held>,
         code: &str,
         env: &BTreeMap<String, String>,
         timeout: Option<Duration>,
-    ) -> mpsc::Receiver<InterpreterEvent> {
+    ) -> Result<Events, Failure> {
+        let variables = env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        Exec { env: variables, ..Exec::new(["python3"]) }.check().map_err(Error::from)?;
         let (tx, rx) = mpsc::channel(EVENTS_WAITING);
+        let is_done = Arc::new(AtomicBool::new(false));
+        let events = Events {
+            rx,
+            is_done: Arc::clone(&is_done),
+            cut_off: Arc::clone(&self.lock_cut_off()),
+            is_told: false,
+        };
         let (state, held, cwd) = (Arc::clone(&self.state), Arc::clone(held), self.cwd.clone());
         let request = json!({ "code": code, "env": env });
         let mut calls = self.lock_calls();
         while calls.try_join_next().is_some() {}
         calls.spawn(async move {
             let mut state = state.lock().await;
+            let until_done = tx.clone();
             let call = Call { held: &held, cwd: &cwd, request, timeout, tx };
             call.carry_out(&mut state).await;
+            is_done.store(true, Ordering::Release);
+            drop(until_done);
         });
-        rx
+        Ok(events)
     }
+}
+
+/// The events of a call.
+#[derive(Debug)]
+pub(crate) struct Events {
+    rx: mpsc::Receiver<InterpreterEvent>,
+    is_done: Arc<AtomicBool>,
+    cut_off: Arc<OnceLock<String>>,
+    is_told: bool,
+}
+
+impl Events {
+    /// The next event; where the call was cut off, the last one says so.
+    pub(crate) async fn next(&mut self) -> Option<InterpreterEvent> {
+        if let Some(event) = self.rx.recv().await {
+            return Some(event);
+        }
+        if self.is_done.load(Ordering::Acquire) || std::mem::replace(&mut self.is_told, true) {
+            return None;
+        }
+        let why = self.cut_off.get().map_or("the server ended it", String::as_str);
+        Some(failed(format!("the code was cut off: {why}")))
+    }
+}
+
+/// That no code was run, or not to its end.
+fn failed(value: String) -> InterpreterEvent {
+    let (name, traceback) = (FAILED.to_owned(), format!("{FAILED}: {value}"));
+    InterpreterEvent::Error { name, value, traceback }
 }
 
 /// One call.
@@ -211,7 +269,7 @@ impl Call<'_> {
         if state.running.is_none() {
             match self.start().await {
                 Ok(running) => state.running = Some(running),
-                Err(err) => return self.fail("InterpreterError", err.to_string()).await,
+                Err(err) => return self.pass_on(failed(err.to_string())).await,
             }
         }
         let Some(running) = state.running.as_mut() else { return };
@@ -227,7 +285,7 @@ impl Call<'_> {
                 CodeEnd::Broken(why) => {
                     state.running = None;
                     let value = format!("{why}; the names of this context are gone, the next call starts anew");
-                    return self.fail("InterpreterError", value).await;
+                    return self.pass_on(failed(value)).await;
                 }
             },
             () = deadline => "the code took longer than it may",
@@ -241,13 +299,10 @@ impl Call<'_> {
         }
         if self.timeout.is_some() {
             let lost = state.lost.clone().unwrap_or_else(|| why.to_owned());
-            self.fail("TimeoutError", lost).await;
+            let traceback = format!("TimeoutError: {lost}");
+            let name = "TimeoutError".to_owned();
+            self.pass_on(InterpreterEvent::Error { name, value: lost, traceback }).await;
         }
-    }
-
-    async fn fail(&self, name: &str, value: String) {
-        let traceback = format!("{name}: {value}");
-        let _ = self.tx.send(InterpreterEvent::Error { name: name.to_owned(), value, traceback }).await;
     }
 
     async fn start(&self) -> Result<Running, Failure> {

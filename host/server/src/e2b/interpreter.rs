@@ -79,10 +79,13 @@ pub(super) async fn execute(envd: Envd, body: Bytes) -> Response {
         },
     };
     let env = request.env_vars.unwrap_or_default();
-    let events = interpreter.execute(&envd.held, &request.code, &env, None);
+    let events = match interpreter.execute(&envd.held, &request.code, &env, None) {
+        Ok(events) => events,
+        Err(err) => return failed(&err),
+    };
     let lines = stream::unfold(Some(events), |events| async move {
         let mut events = events?;
-        let next = tokio::time::timeout(KEEPALIVE, events.recv()).await;
+        let next = tokio::time::timeout(KEEPALIVE, events.next()).await;
         let (message, events) = match next {
             Ok(Some(event)) => (told(event), Some(events)),
             Ok(None) => (json!({ "type": "end_of_execution" }), None),
@@ -156,7 +159,7 @@ pub(super) async fn remove(envd: Envd, Path(id): Path<String>) -> Response {
 pub(super) async fn restart(envd: Envd, Path(id): Path<String>) -> Response {
     match envd.held.interpreters.find(&id) {
         Some(interpreter) => {
-            interpreter.end();
+            interpreter.end("the context was restarted");
             StatusCode::NO_CONTENT.into_response()
         }
         None => no_context(&id),

@@ -258,19 +258,21 @@ def report(error):
 def run(request, count, names):
     code, name = request["code"], f"<cell {count}>"
     linecache.cache[name] = (len(code), None, code.splitlines(True), name)
-    before = dict(os.environ)
-    os.environ.update(request["env"])
+    before = {variable: os.environ.get(variable) for variable in request["env"]}
     try:
+        os.environ.update(request["env"])
         evaluate(code, name, names)
         flush()
     except BaseException as error:
         flush()
         report(error)
     finally:
-        if request["env"]:
-            for added in set(os.environ) - set(before):
-                del os.environ[added]
-            os.environ.update(before)
+        # What else the code has set is its own.
+        for variable, value in before.items():
+            if value is None:
+                os.environ.pop(variable, None)
+            else:
+                os.environ[variable] = value
 
 
 def main():

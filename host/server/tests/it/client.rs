@@ -204,6 +204,13 @@ impl Connection {
         Answer { status, headers, body }
     }
 
+    /// Reads until these words are there.
+    pub async fn until(&mut self, words: &str) {
+        while !self.read.windows(words.len()).any(|window| window == words.as_bytes()) {
+            assert!(self.read_more().await, "the answer ends: {:?}", String::from_utf8_lossy(&self.read));
+        }
+    }
+
     /// The next frame of a stream.
     pub async fn frame(&mut self) -> (u8, Value) {
         loop {

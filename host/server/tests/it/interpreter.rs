@@ -2,13 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::client::{Place, serve};
+use crate::client::{Answer, Place, serve};
 
 const PORT: (&str, &str) = ("E2b-Sandbox-Port", "49999");
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
 async fn run(place: &Place<'_>, body: Value) -> Vec<Value> {
-    let answer = place.request("POST /execute", &[PORT, JSON], body.to_string().as_bytes()).await;
+    messages(place.request("POST /execute", &[PORT, JSON], body.to_string().as_bytes()).await)
+}
+
+fn messages(answer: Answer) -> Vec<Value> {
     assert_eq!(answer.status, 200, "{answer:?}");
     let text = String::from_utf8(answer.body).unwrap();
     text.lines()
@@ -139,4 +142,44 @@ async fn what_cannot_be_run_is_refused() {
     assert_eq!(served.request("POST /execute", &bare, b"{}").await.status, 401);
     let traffic = [("E2B-Traffic-Access-Token", &*place.token)];
     assert_eq!(served.request("GET /contexts", &[&bare[..], &traffic].concat(), b"").await.status, 200);
+}
+
+#[tokio::test]
+async fn code_that_is_cut_off_says_so() {
+    let served = serve().await;
+    for (cut, why) in [
+        ("POST /contexts/ID/restart", "the context was restarted"),
+        ("DELETE /contexts/ID", "the context was deleted"),
+        ("DELETE /sandboxes/", "the sandbox was closed"),
+    ] {
+        let place = served.base().await;
+        let made = place.request("POST /contexts", &[PORT, JSON], b"{}").await.json();
+        let id = made["id"].as_str().unwrap();
+        let body = json!({ "code": "hang", "context_id": id }).to_string();
+        let mut hanging = place.send("POST /execute", &[PORT, JSON], body.as_bytes()).await;
+        hanging.until("number_of_executions").await;
+        let ended = match cut.strip_suffix('/') {
+            Some(_) => served.api(&format!("{cut}{}", place.id), &Value::Null).await,
+            None => place.request(&cut.replace("ID", id), &[PORT], b"").await,
+        };
+        assert_eq!(ended.status, 204);
+        let value = format!("the code was cut off: {why}");
+        let traceback = format!("InterpreterError: {value}");
+        let error =
+            json!({ "type": "error", "name": "InterpreterError", "value": value, "traceback": traceback });
+        assert_eq!(messages(hanging.answer().await), [count(1), error, end()]);
+    }
+}
+
+#[tokio::test]
+async fn variables_that_are_none_are_refused_and_names_are_kept() {
+    let served = serve().await;
+    let place = served.base().await;
+    code(&place, "keep it").await;
+    for (name, value) in [("", "x"), ("A=B", "x"), ("A", "\0")] {
+        let body = json!({ "code": "kept", "env_vars": { name: value } }).to_string();
+        let answer = place.request("POST /execute", &[PORT, JSON], body.as_bytes()).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (400, &json!(400)), "{name:?}");
+    }
+    assert_eq!(code(&place, "kept").await, [count(2), shown("it"), end()]);
 }

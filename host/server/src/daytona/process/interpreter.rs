@@ -174,10 +174,13 @@ async fn run(toolbox: &Toolbox, socket: &mut WebSocket) -> CloseFrame {
     };
     let mut env = toolbox.desk.changing().env.clone();
     env.extend(request.envs.unwrap_or_default());
-    let mut events = interpreter.execute(&toolbox.held, &request.code, &env, timeout);
+    let mut events = match interpreter.execute(&toolbox.held, &request.code, &env, timeout) {
+        Ok(events) => events,
+        Err(err) => return close(POLICY, &err.to_string()),
+    };
     loop {
         let event = tokio::select! {
-            event = events.recv() => event,
+            event = events.next() => event,
             message = socket.recv() => match message {
                 // Without anybody who takes the events, the program is interrupted.
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return close(NORMAL, ""),

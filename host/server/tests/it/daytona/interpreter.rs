@@ -76,3 +76,23 @@ async fn how_it_ends_is_in_the_close() {
     let frames = made.interpret(json!({"code": "hang", "timeout": 1})).await;
     assert!(matches!(frames[..], [Frame::Close(4008, _)]), "{frames:?}");
 }
+
+#[tokio::test]
+async fn a_program_that_is_cut_off_says_so() {
+    let served = serve().await;
+    let made = base(&served).await;
+    made.toolbox("POST /files/folder?path=there", &Value::Null).await;
+    let context = made.toolbox("POST /process/interpreter/context", &json!({"cwd": "there"})).await.json();
+    let id = context["id"].as_str().unwrap();
+    let line = made.line("toolbox", "GET /process/interpreter/execute");
+    let mut socket = Socket::open(&served, &line).await;
+    // What it prints says that it runs.
+    socket.send(&json!({"code": "say-and-hang", "contextId": id}).to_string()).await;
+    assert_eq!(socket.frame().await, Frame::Text(json!({"type": "stdout", "text": "hi"}).to_string()));
+    let delete = format!("DELETE /process/interpreter/context/{id}");
+    assert_eq!(made.toolbox(&delete, &Value::Null).await.status, 200);
+    let value = "the code was cut off: the context was deleted";
+    let traceback = format!("InterpreterError: {value}");
+    let error = json!({"type": "error", "name": "InterpreterError", "value": value, "traceback": traceback});
+    assert_eq!(messages(&socket.rest().await), [error]);
+}
