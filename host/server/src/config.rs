@@ -50,7 +50,7 @@ pub struct Template {
 pub struct ServerLimits {
     /// Bytes of a request's body; what is uploaded is held in memory.
     pub body_bytes: usize,
-    /// Connections at one time; more wait.
+    /// Connections at one time; for more, those give way that do nothing.
     pub connections: usize,
     /// Sandboxes at one time, those that are set aside included.
     pub sandboxes: usize,

@@ -7,6 +7,7 @@
 
 mod app;
 mod config;
+mod connections;
 mod daytona;
 mod e2b;
 mod failure;

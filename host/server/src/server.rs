@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::config::{ConfigError, ServerConfig};
+use crate::connections::Connections;
 use crate::daytona::watch_activity;
 use crate::lifetime::end_lives;
 
@@ -76,22 +78,22 @@ impl Server {
         Stopped { closed, failed }
     }
 
-    /// Takes connections, as many as may be there at a time; it does not return.
+    /// Takes connections, as many as may be there at a time, and one that waits for a place; it does not return.
     async fn accept(&self, listener: TcpListener, connections: &mut JoinSet<()>, stop: &watch::Sender<bool>) {
-        let places = Arc::new(Semaphore::new(self.app.registry.limits.connections));
+        let table = Arc::new(Connections::new(self.app.registry.limits.connections));
         let service = TowerToHyperService::new(self.app.router());
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-                return;
-            };
             let Ok((stream, _peer)) = listener.accept().await else {
                 tokio::time::sleep(ACCEPT_AGAIN).await;
                 continue;
             };
+            let place = table.place().await;
             while connections.try_join_next().is_some() {}
             // Answers are small and waited for.
             let _ = stream.set_nodelay(true);
             let (service, mut stopped) = (service.clone(), stop.subscribe());
+            let answering = Arc::clone(&place.connection);
+            let service = service_fn(move |request| Arc::clone(&answering).answer(service.call(request)));
             connections.spawn(async move {
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
@@ -102,6 +104,7 @@ impl Server {
                 // How a connection breaks off is the client's affair.
                 tokio::select! {
                     _ = connection.as_mut() => {}
+                    () = place.shed() => {}
                     () = async { let _ = stopped.wait_for(|stopped| *stopped).await; } => {
                         connection.as_mut().graceful_shutdown();
                         let _ = connection.await;

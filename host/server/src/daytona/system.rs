@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::UNIX_EPOCH;
 
-use axum::extract::Path;
+use axum::extract::{Path, State as Extracted};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
@@ -60,6 +60,7 @@ struct UpdateEnv {
 
 /// Variables of commands to come. Those that the sandbox was made with can be changed, not taken away.
 async fn update_env(
+    Extracted(state): Extracted<State>,
     toolbox: Toolbox,
     Given(given): Given<UpdateEnv>,
 ) -> Result<Json<HashMap<String, String>>, Fault> {
@@ -75,8 +76,11 @@ async fn update_env(
         )));
     }
     let mut changing = toolbox.desk.changing();
-    changing.env.retain(|name, _| !unset.contains(name));
-    changing.env.extend(given.set.unwrap_or_default());
+    let mut env = changing.env.clone();
+    env.retain(|name, _| !unset.contains(name));
+    env.extend(given.set.unwrap_or_default());
+    state.app.registry.check_env(&env)?;
+    changing.env = env;
     Ok(Json(HashMap::new()))
 }
 

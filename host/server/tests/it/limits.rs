@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sandpiper_server::{ApiKeys, ConfigError, Server, ServerLimits};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
 use crate::client::{config, serve_with};
 use crate::double::{CAPABILITIES, Double};
@@ -93,6 +94,52 @@ async fn watchers_interpreters_metadata_and_bodies_are_bounded() {
     let message = "a message has 10001 bytes, expected at most 10000";
     let expected = json!({ "error": { "code": "invalid_argument", "message": message } });
     assert_eq!(answer.frames(), [(2, expected)]);
+}
+
+#[tokio::test]
+async fn variables_of_commands_to_come_and_input_that_is_shown_are_bounded() {
+    let served = serve_with(Double::new(CAPABILITIES), ServerLimits::default()).await;
+    let made = crate::daytona::base(&served).await;
+    let set = async |set: Value| made.toolbox("POST /env", &json!({ "set": set })).await.status;
+    assert_eq!(set(json!({ "A": "x".repeat(60 << 10) })).await, 200);
+    assert_eq!(set(json!({ "B": "x".repeat(5 << 10) })).await, 400);
+    assert_eq!(set(json!({ "A=B": "" })).await, 400);
+    let printed = made.toolbox("POST /process/execute", &json!({ "command": "printenv B" })).await;
+    assert_eq!(printed.json()["result"], "\n", "what is refused changes nothing");
+
+    made.toolbox("POST /process/session", &json!({ "sessionId": "s" })).await;
+    let command = json!({ "command": "wait", "runAsync": true });
+    let begun = made.toolbox("POST /process/session/s/exec", &command).await.json();
+    let path = format!("/process/session/s/command/{}", begun["cmdId"].as_str().unwrap());
+    for length in [600 << 10, 600 << 10, 1] {
+        let answer =
+            made.toolbox(&format!("POST {path}/input"), &json!({ "data": "i".repeat(length) })).await;
+        assert_eq!(answer.status, 204);
+    }
+    let logs = made.toolbox(&format!("GET {path}/logs"), &Value::Null).await.json();
+    assert_eq!(logs["stdout"], "i".repeat(600 << 10) + "\n");
+    assert_eq!(logs["stderr"], "sandpiper: no more of the session's input is shown here\n");
+}
+
+#[tokio::test]
+async fn who_does_nothing_gives_way_and_who_is_answered_does_not() {
+    let limits = ServerLimits { connections: 3, ..ServerLimits::default() };
+    let served = serve_with(Double::new(CAPABILITIES), limits).await;
+    let place = served.base().await;
+    let mut running = place.start("wait", &[]).await;
+    running.frame().await;
+    let mut half_heads = Vec::new();
+    for _ in 0..5 {
+        let mut stream = tokio::net::TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: ").await.unwrap();
+        half_heads.push(stream);
+    }
+    // Far less than the time that a head may take.
+    let answer = tokio::time::timeout(Duration::from_secs(10), served.api("GET /v2/sandboxes", &Value::Null));
+    assert_eq!(answer.await.unwrap().status, 200);
+    let signal = json!({ "process": { "pid": 1 }, "signal": "SIGNAL_SIGKILL" });
+    assert_eq!(place.call("process.Process/SendSignal", signal).await.status, 200);
+    assert!(running.frame().await.1["event"]["end"].is_object());
 }
 
 #[test]

@@ -26,6 +26,11 @@ const STREAMS: usize = 2;
 /// Input that may wait for commands that do not read it.
 const WAITING_BYTES: usize = 16 << 20;
 
+/// Input that a session shows in the output of its commands, where it is kept.
+const ECHOED_BYTES: usize = 1 << 20;
+
+const NO_MORE_ECHO: &[u8] = b"sandpiper: no more of the session's input is shown here\n";
+
 /// Commands that a session remembers.
 const COMMANDS: usize = 10_000;
 
@@ -60,6 +65,8 @@ struct Feed {
     running: Option<Arc<Command>>,
     bytes: VecDeque<Bytes>,
     waiting_bytes: usize,
+    /// How much input will still be shown; `None` where it was told that there will be none.
+    echo_bytes: Option<usize>,
     over: bool,
 }
 
@@ -80,7 +87,7 @@ impl Session {
     /// Makes a session of a shell that was started, and of all its output. The mark is one that no command
     /// can guess.
     pub(crate) fn new(id: String, mark: String, shell: Arc<Listed>, output: Subscription) -> Self {
-        let mut feed = Feed::default();
+        let mut feed = Feed { echo_bytes: Some(ECHOED_BYTES), ..Feed::default() };
         feed.push(script::PROLOGUE);
         let shared = Arc::new(Shared {
             mark,
@@ -131,7 +138,13 @@ impl Session {
             return Err(Refused::InputFull);
         }
         if command.echo {
-            command.add(Stream::Stdout, bytes.clone());
+            let left = feed.echo_bytes.map(|left| left.checked_sub(bytes.len()));
+            feed.echo_bytes = left.flatten();
+            match left {
+                Some(Some(_)) => command.add(Stream::Stdout, bytes.clone()),
+                Some(None) => command.add(Stream::Stderr, Bytes::from_static(NO_MORE_ECHO)),
+                None => {}
+            }
         }
         feed.push(bytes);
         drop(feed);
