@@ -341,7 +341,7 @@ impl Play {
                 }
                 "say-and-hang" => {
                     tell(json!({ "kind": "stdout", "bytes": STANDARD.encode("hi") })).await;
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
                 "hang" => std::future::pending().await,
                 "die" => return Exit::Memory,
