@@ -69,12 +69,11 @@ pub(crate) async fn pack(files: &dyn Files, spec: &Spec, to: &Path) -> Result<()
                     Some(archive) => archive,
                     None => archive.insert(Builder::new(beside(to)?)),
                 };
-                match &target {
-                    Some(target) => archive.append_link(&mut header, name, target),
-                    None => {
-                        header.set_size(u64::try_from(content.len()).map_err(io::Error::other)?);
-                        archive.append_data(&mut header, name, &content[..])
-                    }
+                if let Some(target) = &target {
+                    archive.append_link(&mut header, name, target)
+                } else {
+                    header.set_size(u64::try_from(content.len()).map_err(io::Error::other)?);
+                    archive.append_data(&mut header, name, &content[..])
                 }
             };
             append().map_err(|err| failed("write", to, err))?;
