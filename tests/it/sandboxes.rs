@@ -79,7 +79,8 @@ fn another_process_goes_on_by_the_reference_of_docker() {
     std::fs::write(folder.path().join("sandpiper.toml"), format!("[docker]\nimage = {image:?}\n")).unwrap();
     let sandpiper = |arguments: &[&str]| {
         let host = host.as_ref().map(|host| ("DOCKER_HOST", host));
-        command(folder.path()).envs(host).args(arguments).output().unwrap()
+        let policy = folder.path().join("sandpiper.toml");
+        command(folder.path()).env("SANDPIPER_POLICY", policy).envs(host).args(arguments).output().unwrap()
     };
     goes_on(sandpiper, "docker");
 }

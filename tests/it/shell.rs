@@ -31,6 +31,29 @@ fn without_a_terminal_it_runs_what_it_is_given() {
     assert_eq!(output.stdout(), "one\ninput\n", "{}", output.stderr());
 }
 
+#[test]
+fn mv_moves_from_mount_to_mount() {
+    let script = r#"
+set -e
+mkdir -p /tmp/d/e ~/there/d
+echo one >/tmp/one; touch -d '2020-01-01 00:00' /tmp/one; chmod 741 /tmp/one
+echo two >/tmp/d/e/two; ln -s two /tmp/d/e/link; ln -s nowhere /tmp/d/dangling
+echo mine >kept
+mv /tmp/one /tmp/d .
+stat -c '%n %a %s %y' one | cut -c 1-20; cat d/e/link; readlink d/dangling
+mv -n d/e/two kept && cat kept
+mv -T d ~/there/d; ls ~/there/d ~/there/d/e
+mv ~/there/d/e/link /tmp/link; readlink /tmp/link
+ls -A /tmp; ls -A
+mv /tmp/none . || echo "$?"
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let output = piped(folder.path(), &[], script);
+    let expected = "one 741 4 2020-01-01\ntwo\nnowhere\nmine\n/home/user/there/d:\ndangling\ne\n\n/home/user/there/d/e:\n\
+                    link\ntwo\ntwo\nlink\nkept\none\n1\n";
+    assert_eq!(output.stdout(), expected, "{}", output.stderr());
+}
+
 #[cfg(unix)]
 mod terminal {
     use std::fs::File;

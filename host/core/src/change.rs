@@ -8,8 +8,9 @@ use crate::BoxError;
 /// is known whatever happens then. Who also wants to know what comes of it is told when it is done.
 pub trait ChangeObserver: Send + Sync + fmt::Debug {
     /// The guest is about to make, change, move or remove what is at a path, to open it so that it can be changed, or to
-    /// write to what it has open, by the path that this had then; it may still fail at it. The path is an absolute one of the guest, in a mount, and leads through no symlink; what
-    /// is below a directory that is moved is not told of by itself. It may be told of more than once.
+    /// write to what it has open, by the path that this had then; it may still fail at it. The path is an absolute one of
+    /// the guest, in a mount, and leads through no symlink; what is below a directory that is moved is not told of by
+    /// itself. It may be told of more than once.
     ///
     /// The guest waits meanwhile.
     ///

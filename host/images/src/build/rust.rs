@@ -59,6 +59,7 @@ impl Builder<'_> {
             let source = folder.join("source");
             write_files(part, "", &source)?;
             self.vendor(&source)?;
+            self.patch_crates(part, toolchain, &source)?;
             let mut build = self.cargo(&rust.folder.join("bin/rustc"), &source, &settings.flags);
             build.env("CARGO_TARGET_WASM32_WASIP1_LINKER", toolchain.bin().join("wasm-ld"));
             build.args(["build", "--release", "--locked", "--offline", "--target", TARGET]);
@@ -201,6 +202,25 @@ impl Builder<'_> {
         let text =
             "[source.crates-io]\nreplace-with = \"vendored\"\n[source.vendored]\ndirectory = \"vendor\"\n";
         write(&configuration.join("config.toml"), text.as_bytes())
+    }
+
+    /// Applies a part's changes to its crates. Cargo compares what is left as it was with the lock file's checksums.
+    fn patch_crates(&self, part: &Part, toolchain: &Toolchain, folder: &Path) -> Result<(), ImageError> {
+        const PATCH: &str = "crates.patch";
+
+        let Ok(text) = part.file(PATCH) else { return Ok(()) };
+        let crates = folder.join("vendor");
+        let mut apply = self.command("patch", &crates);
+        apply.env("PATH", self.path_with(&toolchain.bin()));
+        self.run("patching crates", apply.args(["-s", "-p1", "-i"]).arg(folder.join(PATCH)))?;
+        for changed in text.lines().filter_map(|line| line.strip_prefix("+++ b/")) {
+            let Some((package, file)) = changed.split_once('/') else { continue };
+            let list = crates.join(package).join(".cargo-checksum.json");
+            let mut checksums = Checksums::read(&list)?;
+            checksums.files.remove(file);
+            checksums.write(&list)?;
+        }
+        Ok(())
     }
 }
 
