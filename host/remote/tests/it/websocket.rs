@@ -40,7 +40,6 @@ pub fn frame(kind: u8, content: &[u8]) -> Vec<u8> {
 
 pub const BINARY: u8 = 2;
 pub const CLOSE: u8 = 8;
-pub const PONG: u8 = 10;
 
 /// A frame that closes, as the number says.
 pub fn close(code: u16) -> Vec<u8> {

@@ -13,6 +13,9 @@ const MODULES: usize = 10;
 const FUNCTIONS: usize = 5;
 const ROUNDS: usize = 101;
 
+/// How many times what it costs on Linux a file costs to be opened and closed.
+const OPENING_COSTS: u32 = if cfg!(windows) { 4 } else { 1 };
+
 /// A module of some 100 lines that imports the next of its package and the standard library.
 fn module(package: usize, number: usize) -> String {
     let mut text = String::from(
@@ -111,6 +114,7 @@ fn a_decision_about_a_project_of_200_files_takes_milliseconds() {
             times[ROUNDS * 99 / 100],
             times[0]
         );
-        assert!(times[0] <= Duration::from_millis(milliseconds_max), "{program}: {:?}", times[0]);
+        let most = Duration::from_millis(milliseconds_max) * OPENING_COSTS;
+        assert!(times[0] <= most, "{program}: {:?}", times[0]);
     }
 }

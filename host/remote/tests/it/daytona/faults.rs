@@ -18,7 +18,7 @@ use super::commands::running;
 use super::daemon::Daemon;
 use super::{backend, create, run, shell, until};
 use crate::server::{Reply, Request, Server};
-use crate::websocket::{BINARY, PONG, accepted, close, frame};
+use crate::websocket::{BINARY, accepted, close, frame};
 
 type Before = io::Result<Result<Option<Reply>, Reply>>;
 
@@ -516,6 +516,7 @@ where
 
 /// Is there, and says no more.
 async fn stalls(mut reply: Reply) -> Before {
+    const PONG: u8 = 10;
     loop {
         reply.raw(frame(PONG, b"")).await?;
         tokio::time::sleep(Duration::from_millis(100)).await;
