@@ -455,6 +455,61 @@ fn the_name_of_a_directory_does_not_leave_when_nothing_in_it_may() {
 }
 
 #[test]
+fn the_name_of_a_directory_does_not_leave_when_all_in_it_is_denied() {
+    let policy = "[routing]\nbackends = [\"e2b\"]\nask = false\n[remote]\nmax_cost = \"0.50\"\n\
+                  [uploads]\nallow = [\"**\"]\ndeny = [\"acme-merger/\", \"q*/**\"]\n";
+    let project = Project::new(policy);
+    for directory in ["acme-merger/q3", "q4", "lib"] {
+        std::fs::create_dir_all(project.path(directory)).unwrap();
+        std::fs::write(project.path(directory).join("notes.txt"), "secret\n").unwrap();
+    }
+    let run =
+        project.sandpiper(&there("import os; print(sorted(d for _, ds, _ in os.walk('.') for d in ds))"));
+    assert_eq!(
+        (run.status.code(), run.stdout().as_str()),
+        (Some(0), "['data', 'lib']\n"),
+        "{}",
+        run.stderr()
+    );
+    assert_eq!(project.read("acme-merger/q3/notes.txt"), b"secret\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_asked_to_end_leaves_no_sandbox() {
+    use rustix::process::Signal;
+
+    let moves = "print('moving')\n__import__('qu' + 'ick')\nprint('begun', flush=True)\nsys.stdin.read()\n";
+    for (policy, program, signal, code) in [
+        (ONLY_THERE, "print('begun', flush=True)\nsys.stdin.read()\n", Signal::TERM, Some(130)),
+        (WATCHED, moves, Signal::TERM, Some(130)),
+        // Who cannot say that it wants no more: the process that took its run elsewhere notices.
+        (WATCHED, moves, Signal::KILL, None),
+    ] {
+        let project = Project::new(policy);
+        std::fs::write(project.path("waits.py"), format!("import sys\n{program}")).unwrap();
+        let mut child = project.start("", &["run", "--policy", "policy.toml", "--", "python3", "waits.py"]);
+        let mut printed = std::io::BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while line != "begun\n" {
+            line.clear();
+            assert_ne!(std::io::BufRead::read_line(&mut printed, &mut line).unwrap(), 0, "{policy}");
+        }
+        let sandboxes = || {
+            let list = ["sandbox", "list", "--policy", "policy.toml", "--backend", "e2b"];
+            project.sandpiper(&list).stdout()
+        };
+        assert_eq!(sandboxes().lines().count(), 1, "{policy}");
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), code, "{policy}");
+        let asked = std::time::Instant::now();
+        while !sandboxes().is_empty() {
+            assert!(asked.elapsed() < std::time::Duration::from_secs(20), "{policy}: {}", sandboxes());
+        }
+    }
+}
+
+#[test]
 fn no_more_sandboxes_are_elsewhere_at_one_time_than_may_be() {
     use std::io::Read;
 

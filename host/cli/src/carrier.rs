@@ -2,22 +2,28 @@
 //!
 //! The process that runs the guest is locked in: it reaches no network, and makes no workspace what it was. So this one
 //! is started before, and keeps the workspace as it is then. It is told where to go by a line on its standard input,
-//! after which comes the command's own input; or by nothing, and it ends. On its standard output are a line that it is
+//! after which comes the command's own input in pieces, as long as somebody wants the run; or by nothing, and it ends. On its standard output are a line that it is
 //! ready, what the command prints, and how it ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::task::{Context as TaskContext, Poll, ready};
 
 use anyhow::{Context, Result, bail};
+use bytes::Bytes;
 use sandpiper::policy::Resolved;
 use sandpiper::transfer::{self, Changes, EntryKind, Keep, Mark, PackLimits, Packed, RelativePath};
-use sandpiper::{Exec, Spec};
+use sandpiper::{Exec, Spec, Stdin};
 use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::sync::{mpsc, watch};
 
 use crate::arguments::RunArguments;
 use crate::elsewhere::{self, Journey, Workspace};
+use crate::interrupts::Interrupts;
 use crate::touched::{Own, changed_by_others};
 use crate::watched::stuck;
 use crate::{backends, policy, render, report, run, surroundings};
@@ -27,6 +33,12 @@ const KEPT: PackLimits = PackLimits { max_bytes: 512 << 20, max_files: 200_000 }
 
 /// The last bytes of all, before the exit code: without them the process did not come to its end.
 const END: &[u8] = b"\0end";
+
+/// The longest piece of the command's input.
+const MAX_PIECE_BYTES: usize = 64 << 10;
+
+/// How many of them are taken ahead of the command: only who still reads notices that nobody is there any more.
+const PIECES_AHEAD: usize = 256;
 
 /// What the process says first.
 #[derive(Debug, Deserialize, Serialize)]
@@ -99,13 +111,104 @@ impl Carrier {
     }
 
     /// Sends the run elsewhere; what it is fed goes into the one, and what it prints comes out of the other.
-    pub(crate) fn go(self, backend: &str, because: &str, own: Own) -> Result<(ChildStdin, Printed)> {
+    pub(crate) fn go(self, backend: &str, because: &str, own: Own) -> Result<(Feed, Printed)> {
         let Self { _child: child, mut stdin, stdout } = self;
         let order = Order { backend: backend.to_owned(), because: because.to_owned(), own };
         writeln!(stdin, "{}", serde_json::to_string(&order)?)
             .and_then(|()| stdin.flush())
             .context("another process of this program has ended")?;
-        Ok((stdin, Printed { _child: child, stdout }))
+        Ok((Feed(stdin), Printed { _child: child, stdout }))
+    }
+}
+
+/// The command's input on its way elsewhere. A run whose feed is dropped before its end is not wanted any more: its
+/// command and its sandbox are ended.
+#[derive(Debug)]
+pub(crate) struct Feed(ChildStdin);
+
+impl Feed {
+    /// Feeds the command.
+    ///
+    /// # Errors
+    /// Where the process is gone.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        bytes.chunks(MAX_PIECE_BYTES).try_for_each(|piece| self.piece(piece))
+    }
+
+    /// Tells the command that its input is at its end.
+    ///
+    /// # Errors
+    /// Where the process is gone.
+    pub(crate) fn end(&mut self) -> std::io::Result<()> {
+        self.piece(&[])
+    }
+
+    fn piece(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let length = u32::try_from(bytes.len()).map_err(std::io::Error::other)?;
+        self.0.write_all(&length.to_le_bytes())?;
+        self.0.write_all(bytes)?;
+        self.0.flush()
+    }
+}
+
+/// The command's input where it comes out.
+struct Fed {
+    pieces: mpsc::Receiver<Bytes>,
+    piece: Bytes,
+}
+
+impl Fed {
+    /// What this process is fed from now on, and who hears when nobody does any more.
+    fn new() -> Result<(Self, watch::Receiver<()>)> {
+        let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
+        let (abandon, abandoned) = watch::channel(());
+        let read = move || {
+            let mut stdin = std::io::stdin().lock();
+            let mut sender = Some(sender);
+            while let Ok(piece) = next_piece(&mut stdin) {
+                if piece.is_empty() {
+                    sender = None;
+                }
+                // A command that does not read any more leaves the rest.
+                let is_left =
+                    sender.as_ref().is_none_or(|sender| sender.blocking_send(piece.into()).is_err());
+                if is_left {
+                    sender = None;
+                }
+            }
+            // Nobody hears it where the run is over.
+            let _ = abandon.send(());
+        };
+        std::thread::Builder::new().name("input".to_owned()).spawn(read).context("cannot read the input")?;
+        Ok((Self { pieces, piece: Bytes::new() }, abandoned))
+    }
+}
+
+fn next_piece(from: &mut impl Read) -> std::io::Result<Vec<u8>> {
+    let mut length = [0; 4];
+    from.read_exact(&mut length)?;
+    let length = usize::try_from(u32::from_le_bytes(length)).map_err(std::io::Error::other)?;
+    if length > MAX_PIECE_BYTES {
+        return Err(std::io::ErrorKind::InvalidData.into());
+    }
+    let mut piece = vec![0; length];
+    from.read_exact(&mut piece)?;
+    Ok(piece)
+}
+
+impl AsyncRead for Fed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut TaskContext<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        if self.piece.is_empty() {
+            let Some(piece) = ready!(self.pieces.poll_recv(context)) else { return Poll::Ready(Ok(())) };
+            self.piece = piece;
+        }
+        let taken = self.piece.len().min(buffer.remaining());
+        buffer.put_slice(&self.piece.split_to(taken));
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -127,9 +230,9 @@ impl Printed {
             if read == 0 {
                 break;
             }
-            if !keep && let Some(sure) = pending.len().checked_sub(END.len() + 1) {
-                render::bytes(pending.get(..sure).unwrap_or_default())?;
-                pending.drain(..sure);
+            if !keep {
+                let printed: Vec<u8> = pending.drain(..surely_printed(&pending)).collect();
+                render::bytes(&printed)?;
             }
         }
         let Some(exit_code) = pending.pop().filter(|_| pending.ends_with(END)) else {
@@ -138,6 +241,13 @@ impl Printed {
         pending.truncate(pending.len() - END.len());
         Ok(Carried { exit_code, printed: pending })
     }
+}
+
+/// How much of what has come is not the beginning of the end.
+fn surely_printed(pending: &[u8]) -> usize {
+    let tail = pending.len().saturating_sub(END.len() + 1);
+    let is_end = |byte: &u8| END.first() == Some(byte);
+    pending.iter().skip(tail).position(is_end).map_or(pending.len(), |position| tail + position)
 }
 
 /// What the process does.
@@ -204,6 +314,7 @@ fn go(
     if let Some(start) = start {
         start.undo(&order.own).map_err(|why| stuck(&order.backend, &why))?;
     }
+    let (fed, abandoned) = Fed::new()?;
     let journey = Journey {
         policy,
         backend: backends::named(&order.backend).context("there is no such backend")?,
@@ -211,13 +322,14 @@ fn go(
         exec: Exec {
             argv: run::argv(arguments.script.as_deref(), &arguments.command, &spec.image)?,
             cwd: arguments.sandbox.cwd.clone(),
-            stdin: run::stdin(),
+            stdin: Stdin::Stream(Box::new(fed)),
             ..Exec::default()
         },
         spec,
         journal: arguments.sandbox.journal,
         task: arguments.worktree.worktree.then(|| arguments.worktree.task.clone()),
         json: arguments.json,
+        interrupts: Interrupts::Helper(abandoned),
     };
     elsewhere::ended(&journey.run()?, None, arguments.json)
 }

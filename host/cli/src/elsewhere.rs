@@ -15,6 +15,7 @@ use sandpiper::{Access, Captured, Exec, Exit, Limits, Outcome, Quota, Sandbox, S
 use serde_json::{Value, json};
 
 use crate::arguments::JournalMode;
+use crate::interrupts::Interrupts;
 use crate::journaled::{About, Journaled};
 use crate::report::Hinted;
 use crate::run::{self, WORKSPACE};
@@ -42,6 +43,7 @@ pub(crate) struct Journey<'a> {
     pub(crate) journal: JournalMode,
     pub(crate) task: Option<String>,
     pub(crate) json: bool,
+    pub(crate) interrupts: Interrupts,
 }
 
 /// How a run elsewhere ended.
@@ -138,7 +140,7 @@ impl Journey<'_> {
         let mut create = std::pin::pin!(sandpiper::create(&*backend, spec));
         let (sandbox, is_wanted) = tokio::select! {
             sandbox = &mut create => (sandbox?, true),
-            () = interrupted(&is_running) => {
+            () = interrupted(self.interrupts.clone(), &is_running) => {
                 render::note("interrupted: the sandbox that is being made is closed");
                 (create.await?, false)
             }
@@ -146,9 +148,10 @@ impl Journey<'_> {
         let reference = sandbox.reference();
         journaled.note(&Record::SandboxCreated { sandbox: reference.clone() })?;
         let done = if is_wanted {
+            let interrupts = self.interrupts.clone();
             tokio::select! {
                 done = self.with(&*sandbox, workspace, packed, journaled, &is_running) => done,
-                () = interrupted(&is_running) => {
+                () = interrupted(interrupts, &is_running) => {
                     render::note("interrupted: what was not brought back by now stays there and is lost");
                     Ok(cancelled())
                 }
@@ -191,9 +194,10 @@ impl Journey<'_> {
         is_running.set(true);
         let running = sandbox.spawn(exec).await?;
         let wall = self.spec.limits.wall;
-        let outcome =
-            run::stop_at_interrupts(running, async |running| run::drive(running, self.json, wall).await)
-                .await?;
+        let outcome = run::stop_at_interrupts(running, self.interrupts, async |running| {
+            run::drive(running, self.json, wall).await
+        })
+        .await?;
         is_running.set(false);
         let (Some(workspace), Some(packed), Some(directory)) = (workspace, packed, far) else {
             return Ok(Arrived { outcome, workspace: Value::Null, cut_by: None });
@@ -239,11 +243,13 @@ impl Journey<'_> {
         let uploads = self.policy.uploads()?;
         let mut budget = uploads.budget();
         let mut beyond = None;
-        let (mut went, mut stayed) = (0_usize, 0_usize);
+        let (mut went, mut stayed, mut is_consent_missing) = (0_usize, 0_usize, false);
         let mut filter = |path: &RelativePath, kind: EntryKind, size: u64| {
             let keep = keep(&uploads, path, kind);
             if kind == EntryKind::Directory || keep == Keep::HoldBack {
                 stayed += usize::from(keep == Keep::HoldBack);
+                is_consent_missing |=
+                    keep == Keep::HoldBack && decision(&uploads, path) == Upload::NotAllowed;
                 return keep;
             }
             if let Err(limit) = budget.take(size) {
@@ -259,10 +265,12 @@ impl Journey<'_> {
             return Err(limit.into());
         }
         if went == 0 && stayed > 0 {
-            render::note(
+            render::note(if is_consent_missing {
                 "no file goes along: the policy allows none (`[uploads] allow = [\"**\"]` in sandpiper.toml lets \
-                 all go but those that look like secrets)",
-            );
+                 all go but those that look like secrets)"
+            } else {
+                "no file goes along: each looks like a secret, or is in `uploads.deny` of sandpiper.toml"
+            });
         }
         Ok(packed)
     }
@@ -294,14 +302,14 @@ fn paid(policy: &Resolved, backend: Backend) -> Result<Paid> {
     Ok(if is_cost_less { by_cost } else { by_time })
 }
 
-/// Waits for Ctrl-C while no command runs, for which it would be.
-async fn interrupted(is_running: &Cell<bool>) {
-    while tokio::signal::ctrl_c().await.is_ok() {
+/// Waits for an interrupt while no command runs, for which it would be.
+async fn interrupted(mut interrupts: Interrupts, is_running: &Cell<bool>) {
+    loop {
+        interrupts.next().await;
         if !is_running.get() {
             return;
         }
     }
-    std::future::pending::<()>().await;
 }
 
 /// What a run is that was ended before its command began, or before its files were back.
@@ -319,13 +327,24 @@ fn cancelled() -> Arrived {
 
 /// Whether something of the workspace may leave this machine.
 fn keep(uploads: &Uploads, path: &RelativePath, kind: EntryKind) -> Keep {
-    let Ok(text) = std::str::from_utf8(path.as_bytes()) else { return Keep::HoldBack };
-    match (uploads.decide(text), kind) {
-        (Upload::Allowed(_), _) => Keep::Pack,
-        // Its name leaves with what is in it, or not at all.
+    match (decision(uploads, path), kind) {
+        // Its name leaves with what is in it, or not at all: what may be in it may still be denied.
+        (Upload::Allowed(_), EntryKind::Directory) if is_denied_within(uploads, path) => Keep::LookInto,
         (Upload::NotAllowed, EntryKind::Directory) => Keep::LookInto,
+        (Upload::Allowed(_), _) => Keep::Pack,
         _ => Keep::HoldBack,
     }
+}
+
+/// What the policy says of a path; one that is no text is in no pattern.
+fn decision<'a>(uploads: &'a Uploads, path: &RelativePath) -> Upload<'a> {
+    std::str::from_utf8(path.as_bytes()).map_or(Upload::NotAllowed, |text| uploads.decide(text))
+}
+
+/// Whether a file of a directory, of a name that no pattern has, is held back.
+fn is_denied_within(uploads: &Uploads, directory: &RelativePath) -> bool {
+    let Ok(text) = std::str::from_utf8(directory.as_bytes()) else { return true };
+    matches!(uploads.decide(&format!("{text}/\u{1}")), Upload::Denied(_) | Upload::Secret(_))
 }
 
 /// The one directory that goes; others would have to be kept apart there.

@@ -7,6 +7,7 @@ mod changed_files;
 mod consent;
 mod elsewhere;
 mod image;
+mod interrupts;
 mod journal;
 mod journaled;
 mod policy;

@@ -18,6 +18,7 @@ use sandpiper::{
 use crate::arguments::{BackendChoice, RunArguments, SandboxArguments, WallMode};
 use crate::carrier::{self, Carrier};
 use crate::elsewhere::{self, Journey};
+use crate::interrupts::Interrupts;
 use crate::journaled::{About, Journaled};
 use crate::report::Hinted;
 use crate::route::Asked;
@@ -68,7 +69,7 @@ fn execute(arguments: &RunArguments) -> Result<ExitCode> {
     };
     let limits = policy.limits();
     ready.run(async |running: Running, wall: &Wall| {
-        let outcome = stop_at_interrupts(running, async |running| match &mut watch {
+        let outcome = stop_at_interrupts(running, Interrupts::Own, async |running| match &mut watch {
             Some(watch) => watch.drive(running, json).await,
             None => drive(running, json, limits.wall).await,
         })
@@ -204,6 +205,7 @@ fn begin<'a>(
             journal,
             task,
             json,
+            interrupts: Interrupts::Own,
         })));
     }
     let is_free = place.decision.is_some();
@@ -298,16 +300,15 @@ fn prepare(engine: &Engine, spec: &Spec, exec: &Exec) -> Result<Box<dyn Sandbox>
     })
 }
 
-/// Ends the command at Ctrl-C.
+/// Ends the command where it is interrupted.
 pub(crate) async fn stop_at_interrupts(
     running: Running,
+    mut interrupts: Interrupts,
     drive: impl AsyncFnOnce(Running) -> Result<Outcome>,
 ) -> Result<Outcome> {
     let control = running.control().clone();
     let interrupt = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        interrupts.next().await;
         control.cancel();
         std::future::pending::<Result<Outcome>>().await
     };

@@ -9,6 +9,7 @@ use sandpiper::{Backend, Error, Exec, Image, Limits, Sandbox, SandboxRef, Spec};
 use serde_json::json;
 
 use crate::arguments::{BackendChoice, SandboxCommand, SandboxCommandArguments};
+use crate::interrupts::Interrupts;
 use crate::report::{self, Hinted};
 use crate::{backends, elsewhere, policy, render, run, runtime, slots};
 
@@ -52,7 +53,10 @@ async fn carry_out(arguments: SandboxCommandArguments) -> Result<ExitCode> {
             let outcome = async {
                 let running = sandbox.spawn(exec).await?;
                 let wall = Limits::default().wall;
-                run::stop_at_interrupts(running, async |running| run::drive(running, json, wall).await).await
+                run::stop_at_interrupts(running, Interrupts::Own, async |running| {
+                    run::drive(running, json, wall).await
+                })
+                .await
             };
             let outcome = outcome.await;
             // It lives on whatever became of the command.

@@ -11,6 +11,7 @@ use sandpiper::server::{ApiKeys, Server, ServerConfig, ServerLimits, Template};
 use sandpiper::{Image, Spec};
 
 use crate::arguments::ServeArguments;
+use crate::interrupts::asked_to_end;
 use crate::report::Hinted;
 use crate::{backends, policy, render, run, surroundings};
 
@@ -65,32 +66,6 @@ async fn listen(server: Server, address: SocketAddr) -> Result<ExitCode> {
     }
     render::note(&format!("stopped, {} sandboxes closed", stopped.closed));
     Ok(if stopped.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Ready at Ctrl-C, and where somebody asks this process to end.
-async fn asked_to_end() {
-    let interrupted = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminated = async {
-        use tokio::signal::unix::{SignalKind, signal};
-
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => {
-                terminate.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated => {}
-    }
 }
 
 fn keys(arguments: &ServeArguments) -> Result<ApiKeys> {

@@ -2,7 +2,6 @@
 //! it begins anew there as if it had never begun here.
 
 use std::future::poll_fn;
-use std::io::Write;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +17,7 @@ use crate::carrier::{Carried, Carrier};
 use crate::report::Hinted;
 use crate::run::WORKSPACE;
 use crate::touched::{Own, Touched};
-use crate::{consent, render, route, run};
+use crate::{consent, interrupts, render, route, run};
 
 /// The most of its input that is kept: a run that reads more stays here.
 const MAX_INPUT_BYTES: usize = 64 << 20;
@@ -145,16 +144,16 @@ impl<'a> Watch<'a> {
         let Self { carrier, mut input, .. } = self;
         let (mut feed, printed) =
             carrier.go(decision.backend.as_deref().unwrap_or_default(), &decision.why, own)?;
-        let printed = tokio::task::spawn_blocking(move || printed.take(keep));
-        let feeding = async move {
+        let mut printed = tokio::task::spawn_blocking(move || printed.take(keep));
+        let feeding = tokio::spawn(async move {
             let mut chunk = input.replay();
             loop {
-                // Nobody reads it any more when the command has ended.
                 let fed = tokio::task::spawn_blocking(move || {
-                    let fed = feed.write_all(&chunk).and_then(|()| feed.flush());
-                    fed.map(|()| (feed, chunk))
+                    feed.write(&chunk)?;
+                    Ok::<_, std::io::Error>((feed, chunk))
                 });
-                let Ok(Ok(fed)) = fed.await else { break };
+                // Nobody reads it any more when the command has ended.
+                let Ok(Ok(fed)) = fed.await else { return };
                 (feed, chunk) = fed;
                 chunk.resize(64 << 10, 0);
                 match input.read(&mut chunk).await {
@@ -162,9 +161,17 @@ impl<'a> Watch<'a> {
                     _ => break,
                 }
             }
+            // Kept to the end of the run: without it nobody would want that.
+            let _feed = tokio::task::spawn_blocking(move || feed.end().map(|()| feed)).await;
+            std::future::pending::<()>().await;
+        });
+        let carried = tokio::select! {
+            carried = &mut printed => carried,
+            () = interrupts::terminated() => {
+                feeding.abort();
+                printed.await
+            }
         };
-        let feeding = tokio::spawn(feeding);
-        let carried = printed.await;
         feeding.abort();
         carried?
     }
