@@ -55,6 +55,50 @@ fn what_is_not_here_is_refused_before_it_runs_with_the_line_to_add() {
 }
 
 #[test]
+fn a_network_is_where_the_policy_lets_commands_reach_it() {
+    let folder = project("");
+    let under = |policy: &str, arguments: &[&str]| {
+        let head = "[routing]\nbackends = [\"wasm\", \"e2b\", \"docker\"]\non = [\"needs\"]\nask = false\n";
+        std::fs::write(folder.path().join("policy.toml"), format!("{head}{policy}")).unwrap();
+        let (command, words) = arguments.split_first().unwrap();
+        sandpiper(folder.path(), &[&[*command, "--no-dir", "--policy", "policy.toml", "--"], words].concat())
+    };
+    let fetch = ["route", "curl", "https://example.org/"];
+    let closed = under("", &fetch);
+    assert_eq!(closed.status.code(), Some(125), "{}", closed.stdout());
+    for words in ["e2b: lacks", "[network]\n    allow = [\"*\"]"] {
+        assert!(closed.stdout().contains(words), "no {words} in {}", closed.stdout());
+    }
+    let open = under("[network]\nallow = [\"*\"]\n", &fetch);
+    assert_eq!(open.status.code(), Some(0), "{}", open.stdout());
+    assert!(open.stdout().starts_with("e2b: wasm lacks"), "{}", open.stdout());
+    // Docker cannot enforce rules, and its image has no curl.
+    let rules = under("[network]\nallow = [\"example.org\"]\n", &fetch);
+    assert!(rules.stdout().starts_with("e2b: "), "{}", rules.stdout());
+    let docker = rules.stdout().lines().find(|line| line.contains("docker")).unwrap().to_owned();
+    assert!(docker.contains("the network") && docker.contains("`curl`"), "{docker}");
+    // What reaches nothing runs here, whatever it might reach.
+    let here = under("[network]\nallow = [\"*\"]\n", &["run", "echo", "here"]);
+    assert_eq!((here.status.code(), here.stdout().as_str()), (Some(0), "here\n"), "{}", here.stderr());
+}
+
+#[test]
+fn what_is_on_the_usual_image_is_known_and_on_another_there_may_be_all() {
+    let folder = project("");
+    let under = |policy: &str| {
+        let head = "[routing]\nbackends = [\"wasm\", \"docker\"]\non = [\"needs\"]\nask = false\n";
+        std::fs::write(folder.path().join("policy.toml"), format!("{head}{policy}")).unwrap();
+        sandpiper(folder.path(), &["route", "--no-dir", "--policy", "policy.toml", "--", "cargo", "test"])
+    };
+    let usual = under("");
+    assert_eq!(usual.status.code(), Some(125), "{}", usual.stdout());
+    assert!(usual.stdout().contains("docker: lacks the program `cargo`"), "{}", usual.stdout());
+    assert!(usual.stdout().contains("docker.image"), "{}", usual.stdout());
+    let chosen = under("[docker]\nimage = \"rust:1\"\n");
+    assert!(chosen.stdout().starts_with("docker: wasm lacks"), "{}", chosen.stdout());
+}
+
+#[test]
 fn a_link_out_of_the_mount_is_not_looked_through() {
     let folder = project("");
     let outside = tempfile::tempdir().unwrap();

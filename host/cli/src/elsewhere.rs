@@ -117,6 +117,7 @@ impl Journey<'_> {
                 memory_bytes: self.policy.limits_of(self.backend).memory_bytes,
                 ..self.spec.limits.clone()
             },
+            network: run::network(self.policy),
             lifetime: Some(whole_minutes(wall.saturating_add(GRACE))),
             ..self.spec.clone()
         }

@@ -8,12 +8,19 @@ use sandpiper::routing::{
     self, Command, Decision, Declared, MountedFiles, Need, Needs, Offer, Permission, Verdict, What, analyze,
     decide, need_of_run,
 };
-use sandpiper::{Exec, Mount, Outcome};
+use sandpiper::{Exec, Mount, Network, Outcome};
 
 use crate::arguments::{BackendChoice, RouteArguments};
 use crate::report::{self, Hinted};
 use crate::run::{self, WORKSPACE};
 use crate::{backends, consent, policy, render};
+
+/// What to do where no backend is known to have it.
+const CHOOSE: &str =
+    "name an image that has it in sandpiper.toml: docker.image, e2b.template or daytona.snapshot";
+
+/// What opens the network, in a policy.
+const OPEN: &str = "\n    [network]\n    allow = [\"*\"]";
 
 /// Of a worktree's repository the host does its work.
 const GIT: &str = "git";
@@ -81,7 +88,20 @@ fn decision(policy: &Resolved, asked: &Asked<'_>) -> Decision {
     if asked.has_git {
         image.commands.insert(GIT.to_owned());
     }
-    decide(needs(asked, &image), &offers(policy), &permission(policy, RouteReason::Needs))
+    let permission = permission(policy, RouteReason::Needs);
+    let decision = decide(needs(asked, &image), &offers(policy), &permission);
+    if decision.verdict != Verdict::Nowhere {
+        return decision;
+    }
+    let mut open = offers(policy);
+    for offer in open.iter_mut().skip(1) {
+        offer.network = true;
+    }
+    let hint = match decide(decision.needs.clone(), &open, &permission).verdict {
+        Verdict::Nowhere => CHOOSE.to_owned(),
+        _ => format!("to let what runs elsewhere reach the network, write into sandpiper.toml:{OPEN}"),
+    };
+    Decision { hint: Some(hint), ..decision }
 }
 
 /// Whether a command is seen to use git.
@@ -174,10 +194,26 @@ fn offers(policy: &Resolved) -> Vec<Offer> {
     let mut offers = vec![Offer::local(Backend::Wasm.name())];
     for backend in policy.routing().backends.iter().chain(&backends::ALL) {
         if !offers.iter().any(|offer| offer.name == backend.name()) {
-            offers.push(Offer::linux(backend.name()));
+            offers.push(offer(policy, *backend));
         }
     }
     offers
+}
+
+fn offer(policy: &Resolved, backend: Backend) -> Offer {
+    let name = backend.name();
+    let offer = match backend {
+        _ if policy.is_base_chosen(backend) => Offer::unknown(name),
+        Backend::Docker => Offer::slim(name),
+        Backend::Wasm | Backend::E2b | Backend::Daytona => Offer::linux(name),
+    };
+    let network = match run::network(policy) {
+        Network::Nothing => false,
+        Network::Everything => true,
+        // Docker has no way to enforce them.
+        Network::Rules { .. } => backend != Backend::Docker,
+    };
+    Offer { network, ..offer }
 }
 
 fn refusal(policy: &Resolved, decision: &Decision) -> anyhow::Error {

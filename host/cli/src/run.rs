@@ -391,7 +391,7 @@ pub(crate) fn stdin() -> Stdin {
     if std::io::stdin().is_terminal() { Stdin::Terminal(stdin) } else { Stdin::Stream(stdin) }
 }
 
-/// The sandbox that is asked for, with a worktree as its workspace or none.
+/// The sandbox that is asked for as it is here, where nobody reaches a network, with a worktree as its workspace or none.
 pub(crate) fn spec(arguments: &SandboxArguments, policy: &Resolved, worktree: Option<&Path>) -> Result<Spec> {
     let mut mounts = policy.mounts();
     if let Some(path) = worktree {
@@ -407,13 +407,12 @@ pub(crate) fn spec(arguments: &SandboxArguments, policy: &Resolved, worktree: Op
         limits: policy.limits(),
         clock,
         seed: arguments.seed,
-        network: network(policy),
         ..Spec::default()
     })
 }
 
-/// What the policy lets commands reach, as a spec has it.
-fn network(policy: &Resolved) -> Network {
+/// What the policy lets commands reach on machines that have a network.
+pub(crate) fn network(policy: &Resolved) -> Network {
     let rules = policy.network();
     match () {
         () if rules.is_none() => Network::Nothing,

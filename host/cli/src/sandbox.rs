@@ -34,7 +34,8 @@ async fn carry_out(arguments: SandboxCommandArguments) -> Result<ExitCode> {
             let (env, _) = policy::variables(&policy, name)?;
             let spec = run::spec(&sandbox, &policy, None)?;
             let (limits, metadata) = (policy.limits_of(name), labels.into_iter().collect());
-            let spec = Spec { env, limits, lifetime: Some(lifetime), metadata, ..spec };
+            let network = if name.is_remote() { run::network(&policy) } else { spec.network };
+            let spec = Spec { env, limits, network, lifetime: Some(lifetime), metadata, ..spec };
             let backend = backends::open(name, &policy)?;
             let reference = sandpiper::create(&*backend, spec).await?.detach()?;
             let text = if json { serde_json::to_string(&reference)? } else { reference.to_string() };

@@ -169,6 +169,17 @@ impl Resolved {
         matches!(self.settings.routing.backends.origin, Origin::CommandLine { .. })
     }
 
+    /// Whether the person has chosen what a backend's machines are made of: its template, snapshot or image.
+    pub fn is_base_chosen(&self, backend: Backend) -> bool {
+        let Settings { e2b, daytona, docker, .. } = &self.settings;
+        match backend {
+            Backend::Wasm => false,
+            Backend::E2b => e2b.template.origin != Origin::Default,
+            Backend::Daytona => daytona.snapshot.value.is_some() || daytona.image.value.is_some(),
+            Backend::Docker => docker.image.origin != Origin::Default,
+        }
+    }
+
     /// The mounts of the sandbox.
     pub fn mounts(&self) -> Vec<Mount> {
         let mount = |(guest, setting): (&sandpiper_core::GuestPath, &Setting<MountSource>)| {

@@ -70,7 +70,7 @@ impl Resolved {
         let routing = &settings.routing;
         let first_is_wasm = routing.backends.value.first() == Some(&Backend::Wasm);
         if !settings.network().is_none() && first_is_wasm && !routing.on.value.contains(&RouteReason::Needs) {
-            let message = "every run is refused: the backend wasm has no network, and `routing.on` has no \"needs\" to go to another";
+            let message = "`network.allow` has no effect: the backend wasm has no network, and `routing.on` has no \"needs\" to go to another";
             warn(&settings.network.allow.origin, message.to_owned());
         }
         if !routing.on.value.is_empty() && routing.backends.value.len() == 1 {

@@ -185,7 +185,7 @@ tables! {
         /// Stdout and stderr together.
         output: Bytes = Bytes(Limits::default().output_bytes),
     }
-    /// What a guest may reach. A backend that cannot enforce the rules refuses the run.
+    /// What a guest may reach; the backend wasm has no network. Another that cannot enforce the rules refuses the run.
     network: NetworkSettings {
         /// Hosts, domains or addresses, with a port or all.
         allow: Vec<NetworkRule> = Vec::new(),

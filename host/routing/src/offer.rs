@@ -24,6 +24,8 @@ pub struct Offer {
     pub native_code: bool,
     /// Commands beyond the local image's.
     pub tools: BTreeSet<String>,
+    /// Whether there may be any other command too: what is on its machines is the person's choice, and not known.
+    pub may_have_any_tool: bool,
     /// Python packages.
     pub python_modules: PythonModules,
 }
@@ -49,6 +51,7 @@ impl Offer {
             fork: false,
             native_code: false,
             tools: BTreeSet::new(),
+            may_have_any_tool: false,
             python_modules: PythonModules::Only(BTreeSet::new()),
         }
     }
@@ -64,8 +67,23 @@ impl Offer {
             fork: true,
             native_code: true,
             tools: LINUX_TOOLS.iter().map(|tool| (*tool).to_owned()).collect(),
+            may_have_any_tool: false,
             python_modules: PythonModules::Installable,
         }
+    }
+
+    /// A Linux machine with Python and what every Debian has: Docker's official `python:*-slim` images, which have no
+    /// packages, no compiler, no git and no curl.
+    pub fn slim(name: impl Into<String>) -> Self {
+        let mut offer =
+            Self { tools: BTreeSet::new(), ..Self::linux(name) }.with_tools(SLIM_TOOLS.iter().copied());
+        offer.python_modules = PythonModules::Only(["pip".to_owned()].into());
+        offer
+    }
+
+    /// A Linux machine of which nothing else is known: it may have all there is.
+    pub fn unknown(name: impl Into<String>) -> Self {
+        Self { may_have_any_tool: true, ..Self::linux(name) }
     }
 
     /// Adds commands.
@@ -101,7 +119,7 @@ impl Offer {
     }
 
     fn has_tool(&self, name: &str) -> bool {
-        self.tools.contains(name)
+        self.may_have_any_tool || self.tools.contains(name)
     }
 }
 
@@ -109,4 +127,9 @@ const LINUX_TOOLS: &[&str] = &[
     "apt", "apt-get", "as", "bzip2", "c++", "cc", "chown", "cpp", "curl", "dash", "dpkg", "g++", "gcc",
     "git", "ip", "ld", "less", "ln", "make", "mkfifo", "mknod", "mount", "nice", "node", "nodejs", "npm",
     "npx", "openssl", "perl", "pip", "pip3", "setsid", "ssh", "stdbuf", "su", "sudo", "top", "wget", "xz",
+];
+
+const SLIM_TOOLS: &[&str] = &[
+    "apt", "apt-get", "chown", "dash", "dpkg", "ln", "mkfifo", "mknod", "mount", "nice", "openssl", "perl",
+    "pip", "pip3", "setsid", "stdbuf", "su",
 ];

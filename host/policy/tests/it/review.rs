@@ -59,7 +59,7 @@ on = ["unsupported"]
 3:16: the guest can read the file of `environment.KEY`, which is in the mount /workspace
 6:16: `environment.GITHUB_TOKEN` sounds like a secret and is written out; name where it is: { env = "GITHUB_TOKEN" }
 11:8: `limits.fuel` has no effect while `limits.metering` is "deadline"
-13:9: every run is refused: the backend wasm has no network, and `routing.on` has no "needs" to go to another
+13:9: `network.allow` has no effect: the backend wasm has no network, and `routing.on` has no "needs" to go to another
 15:6: `routing.on` has no effect with one backend
 "#);
     let text = "[routing]\nbackends = [\"wasm\", \"e2b\"]\n";
