@@ -549,6 +549,9 @@ fn a_sandbox_that_is_kept_counts_until_it_is_closed() {
     let create = ["sandbox", "create", "--no-dir"];
     let created = sandpiper(&create);
     assert_eq!(created.status.code(), Some(0), "{}", created.stderr());
+    let long = sandpiper(&[&create[..], &["--lifetime", "11m"]].concat());
+    assert_eq!(long.status.code(), Some(125), "{}", long.stdout());
+    assert!(long.stderr().contains("`remote.max_time` allows, which is 10m"), "{}", long.stderr());
     let second = sandpiper(&create);
     assert_eq!(second.status.code(), Some(125), "{}", second.stdout());
     assert!(second.stderr().contains("`remote.max_sandboxes` is 1"), "{}", second.stderr());

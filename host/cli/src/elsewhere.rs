@@ -24,6 +24,9 @@ use crate::{backends, policy, render, results, runtime, slots};
 /// How long a sandbox outlives its command at most: for what comes back.
 const GRACE: Duration = Duration::from_mins(5);
 
+/// How long a sandbox that outlives this process lives where nobody says.
+const USUAL_LIFETIME: Duration = Duration::from_hours(1);
+
 /// What a second of a sandbox is taken to cost, in millionths of a US dollar: more than any size of either service
 /// did when this was written, as there is no way to ask for the price.
 const MICROS_PER_SECOND: u64 = 100;
@@ -277,12 +280,27 @@ impl Journey<'_> {
     }
 }
 
-/// Refuses what costs money where the policy pays nothing.
+/// How long a sandbox that outlives this process lives, of which the person may have said something.
 ///
 /// # Errors
-/// Where the person did not choose the backend themselves.
-pub(crate) fn check_cost(policy: &Resolved, backend: Backend) -> Result<()> {
-    paid(policy, backend).map(drop)
+/// Where the policy pays for less, or for nothing.
+pub(crate) fn lifetime(policy: &Resolved, backend: Backend, asked: Option<Duration>) -> Result<Duration> {
+    if !backend.is_remote() {
+        return Ok(asked.unwrap_or(USUAL_LIFETIME));
+    }
+    let Paid { time, key } = paid(policy, backend)?;
+    match asked {
+        None => Ok(USUAL_LIFETIME.min(time)),
+        Some(asked) if asked <= time => Ok(asked),
+        Some(asked) => {
+            let (asked, time) = (humantime::format_duration(asked), humantime::format_duration(time));
+            Err(Hinted {
+                message: format!("--lifetime {asked} is more than `{key}` allows, which is {time}"),
+                hint: format!("ask for {time} or less, or allow more in sandpiper.toml"),
+            }
+            .into())
+        }
+    }
 }
 
 fn paid(policy: &Resolved, backend: Backend) -> Result<Paid> {

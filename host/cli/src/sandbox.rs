@@ -29,7 +29,7 @@ async fn carry_out(arguments: SandboxCommandArguments) -> Result<ExitCode> {
             let name = backend.and_then(BackendChoice::backend);
             let policy = policy::of_run(&sandbox, name, true)?;
             let name = name.or_else(|| policy.routing().backends.first().copied()).unwrap_or(Name::Wasm);
-            elsewhere::check_cost(&policy, name)?;
+            let lifetime = elsewhere::lifetime(&policy, name, lifetime)?;
             let slot = slots::take(&policy, name)?;
             let (env, _) = policy::variables(&policy, name)?;
             let spec = run::spec(&sandbox, &policy, None)?;

@@ -191,9 +191,9 @@ pub(crate) enum SandboxCommand {
         /// Where; the policy's first when left out, which is wasm without a policy.
         #[arg(long, value_enum, value_name = "BACKEND")]
         backend: Option<BackendChoice>,
-        /// How long it lives.
-        #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "1h")]
-        lifetime: Duration,
+        /// How long it lives; an hour, or less where the policy pays for less.
+        #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+        lifetime: Option<Duration>,
         /// What is noted about it.
         #[arg(long = "label", value_name = "K=V", value_parser = parse_label)]
         labels: Vec<(String, String)>,
