@@ -19,9 +19,6 @@ use crate::{backends, consent, policy, render};
 const CHOOSE: &str =
     "name an image that has it in sandpiper.toml: docker.image, e2b.template or daytona.snapshot";
 
-/// What opens the network, in a policy.
-const OPEN: &str = "\n    [network]\n    allow = [\"*\"]";
-
 /// Of a worktree's repository the host does its work.
 const GIT: &str = "git";
 
@@ -56,7 +53,7 @@ pub(crate) fn place(choice: Option<BackendChoice>, policy: &Resolved, asked: &As
     }
     let decision = decision(policy, asked);
     let Some(backend) = decision.backend.as_deref().and_then(backends::named) else {
-        return Err(refusal(policy, &decision));
+        return Err(refusal(decision));
     };
     Ok(Place { backend, decision: Some(decision) })
 }
@@ -90,18 +87,32 @@ fn decision(policy: &Resolved, asked: &Asked<'_>) -> Decision {
     }
     let permission = permission(policy, RouteReason::Needs);
     let decision = decide(needs(asked, &image), &offers(policy), &permission);
-    if decision.verdict != Verdict::Nowhere {
-        return decision;
-    }
+    let hint = match decision.verdict {
+        Verdict::Forbidden => lines_to_add(policy, &decision),
+        Verdict::Nowhere => Some(lines_for_network(policy, &decision).unwrap_or_else(|| CHOOSE.to_owned())),
+        Verdict::Local | Verdict::LocalWatched | Verdict::Routed => decision.hint,
+    };
+    Decision { hint, ..decision }
+}
+
+/// What would let a command go to the first backend that has what it needs.
+fn lines_to_add(policy: &Resolved, decision: &Decision) -> Option<String> {
+    let fits = decision.compared.iter().find(|backend| backend.lacks.is_empty())?;
+    let lines = missing_lines(policy, &fits.backend, &[RouteReason::Needs]);
+    Some(format!("to let it go there, write into sandpiper.toml:\n    [routing]{lines}"))
+}
+
+/// What would let a command reach the network, if all that no backend has is that.
+fn lines_for_network(policy: &Resolved, decision: &Decision) -> Option<String> {
     let mut open = offers(policy);
     for offer in open.iter_mut().skip(1) {
         offer.network = true;
     }
-    let hint = match decide(decision.needs.clone(), &open, &permission).verdict {
-        Verdict::Nowhere => CHOOSE.to_owned(),
-        _ => format!("to let what runs elsewhere reach the network, write into sandpiper.toml:{OPEN}"),
-    };
-    Decision { hint: Some(hint), ..decision }
+    let verdict = decide(decision.needs.clone(), &open, &Permission::Any).verdict;
+    (verdict != Verdict::Nowhere).then(|| {
+        "to let what runs elsewhere reach the network, write into sandpiper.toml:\n    [network]\n    allow = [\"*\"]"
+            .to_owned()
+    })
 }
 
 /// Whether a command is seen to use git.
@@ -216,16 +227,8 @@ fn offer(policy: &Resolved, backend: Backend) -> Offer {
     Offer { network, ..offer }
 }
 
-fn refusal(policy: &Resolved, decision: &Decision) -> anyhow::Error {
-    let lines = decision.to_string();
-    let message = lines.lines().filter(|line| !line.trim_start().starts_with("hint:")).collect::<Vec<_>>();
-    let fits = decision.compared.iter().find(|backend| backend.lacks.is_empty());
-    let hint = match fits {
-        Some(backend) => format!(
-            "to let it go there, write into sandpiper.toml:\n    [routing]{}",
-            missing_lines(policy, &backend.backend, &[RouteReason::Needs])
-        ),
-        None => decision.hint.clone().unwrap_or_else(|| "see `sandpiper route`".to_owned()),
-    };
-    Hinted { message: message.join("\n"), hint }.into()
+fn refusal(decision: Decision) -> anyhow::Error {
+    let hint = decision.hint.clone().unwrap_or_else(|| "see `sandpiper route`".to_owned());
+    let message = Decision { hint: None, ..decision }.to_string();
+    Hinted { message: message.trim_end().to_owned(), hint }.into()
 }
