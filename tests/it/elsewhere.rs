@@ -474,39 +474,107 @@ fn the_name_of_a_directory_does_not_leave_when_all_in_it_is_denied() {
     assert_eq!(project.read("acme-merger/q3/notes.txt"), b"secret\n");
 }
 
+/// A run that has begun elsewhere, and what it prints there; its first line was read.
 #[cfg(unix)]
-#[test]
-fn a_run_that_is_asked_to_end_leaves_no_sandbox() {
-    use rustix::process::Signal;
+struct Begun<'a> {
+    project: &'a Project,
+    run: std::process::Child,
+    printed: std::io::BufReader<std::process::ChildStdout>,
+}
 
-    let moves = "print('moving')\n__import__('qu' + 'ick')\nprint('begun', flush=True)\nsys.stdin.read()\n";
-    for (policy, program, signal, code) in [
-        (ONLY_THERE, "print('begun', flush=True)\nsys.stdin.read()\n", Signal::TERM, Some(130)),
-        (WATCHED, moves, Signal::TERM, Some(130)),
-        // Who cannot say that it wants no more: the process that took its run elsewhere notices.
-        (WATCHED, moves, Signal::KILL, None),
-    ] {
-        let project = Project::new(policy);
-        std::fs::write(project.path("waits.py"), format!("import sys\n{program}")).unwrap();
-        let mut child = project.start("", &["run", "--policy", "policy.toml", "--", "python3", "waits.py"]);
-        let mut printed = std::io::BufReader::new(child.stdout.take().unwrap());
+#[cfg(unix)]
+impl<'a> Begun<'a> {
+    fn new(project: &'a Project, program: &str, stdin: std::process::Stdio) -> Self {
+        let text = format!("import sys, time\n{program}");
+        std::fs::write(project.path("begins.py"), text).unwrap();
+        let mut command = project.command("");
+        command.args(["run", "--policy", "policy.toml", "--timeout", "60s", "--", "python3", "begins.py"]);
+        let stdout = std::process::Stdio::piped();
+        let mut run = command.stdin(stdin).stdout(stdout).spawn().unwrap();
+        let mut printed = std::io::BufReader::new(run.stdout.take().unwrap());
         let mut line = String::new();
         while line != "begun\n" {
             line.clear();
-            assert_ne!(std::io::BufRead::read_line(&mut printed, &mut line).unwrap(), 0, "{policy}");
+            assert_ne!(std::io::BufRead::read_line(&mut printed, &mut line).unwrap(), 0, "it has ended");
         }
-        let sandboxes = || {
-            let list = ["sandbox", "list", "--policy", "policy.toml", "--backend", "e2b"];
-            project.sandpiper(&list).stdout()
-        };
-        assert_eq!(sandboxes().lines().count(), 1, "{policy}");
-        rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal).unwrap();
-        assert_eq!(child.wait().unwrap().code(), code, "{policy}");
-        let asked = std::time::Instant::now();
-        while !sandboxes().is_empty() {
-            assert!(asked.elapsed() < std::time::Duration::from_secs(20), "{policy}: {}", sandboxes());
-        }
+        let begun = Self { project, run, printed };
+        assert_eq!(begun.sandboxes().lines().count(), 1);
+        begun
     }
+
+    fn sandboxes(&self) -> String {
+        let list = ["sandbox", "list", "--policy", "policy.toml", "--backend", "e2b"];
+        self.project.sandpiper(&list).stdout()
+    }
+
+    /// Sends a signal, and waits until run and sandbox are gone; the exit code.
+    fn end(mut self, signal: rustix::process::Signal) -> Option<i32> {
+        let asked = std::time::Instant::now();
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.run), signal).unwrap();
+        let status = self.run.wait().unwrap();
+        while !self.sandboxes().is_empty() {
+            assert!(asked.elapsed() < std::time::Duration::from_secs(20), "{}", self.sandboxes());
+        }
+        drop(self.printed);
+        status.code()
+    }
+}
+
+#[cfg(unix)]
+const MOVES: &str = "print('moving')\n__import__('qu' + 'ick')\nprint('begun', flush=True)\n";
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_asked_to_end_leaves_no_sandbox() {
+    use std::process::Stdio;
+
+    use rustix::process::Signal;
+
+    let waits = "sys.stdin.read()\n";
+    let there = Project::new(ONLY_THERE);
+    let begun = Begun::new(&there, &format!("print('begun', flush=True)\n{waits}"), Stdio::piped());
+    assert_eq!(begun.end(Signal::TERM), Some(130));
+    let project = Project::new(WATCHED);
+    let moves = format!("{MOVES}{waits}");
+    assert_eq!(Begun::new(&project, &moves, Stdio::piped()).end(Signal::TERM), Some(130));
+    // Who cannot say that it wants no more: the process that took its run elsewhere notices.
+    assert_eq!(Begun::new(&project, &moves, Stdio::piped()).end(Signal::KILL), None);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_ends_though_nobody_takes_its_input_or_its_output() {
+    use rustix::process::Signal;
+
+    let project = Project::new(WATCHED);
+    std::fs::write(project.folder.path().join("input"), vec![b'y'; 40 << 20]).unwrap();
+    let input = || std::fs::File::open(project.folder.path().join("input")).unwrap().into();
+    let leaves = format!("{MOVES}time.sleep(60)\n");
+    assert_eq!(Begun::new(&project, &leaves, input()).end(Signal::TERM), Some(130));
+    assert_eq!(Begun::new(&project, &leaves, input()).end(Signal::KILL), None);
+    let prints = format!("{MOVES}while True: print('y' * 1000)\n");
+    assert_eq!(Begun::new(&project, &prints, std::process::Stdio::null()).end(Signal::TERM), Some(130));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_moved_run_prints_at_once_what_looks_like_its_end() {
+    use std::io::{Read, Write};
+
+    let project = Project::new(WATCHED);
+    let asks = "for asks in (b'one\\0', b'two\\0end', b'\\0\\0'):\n    sys.stdout.buffer.write(asks)\n    \
+                sys.stdout.flush()\n    sys.stdin.readline()\nsys.stdout.buffer.write(b'\\0end')\nsys.exit(3)\n";
+    let mut begun = Begun::new(&project, &format!("{MOVES}{asks}"), std::process::Stdio::piped());
+    let mut stdin = begun.run.stdin.take().unwrap();
+    for asked in [&b"one\0"[..], b"two\0end", b"\0\0"] {
+        let mut got = vec![0; asked.len()];
+        begun.printed.read_exact(&mut got).unwrap();
+        assert_eq!(got, asked);
+        stdin.write_all(b"answer\n").unwrap();
+    }
+    let mut rest = Vec::new();
+    begun.printed.read_to_end(&mut rest).unwrap();
+    assert_eq!((rest, begun.run.wait().unwrap().code()), (b"\0end".to_vec(), Some(3)));
 }
 
 #[test]

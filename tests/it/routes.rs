@@ -58,7 +58,8 @@ fn what_is_not_here_is_refused_before_it_runs_with_the_line_to_add() {
 fn a_network_is_where_the_policy_lets_commands_reach_it() {
     let folder = project("");
     let under = |policy: &str, arguments: &[&str]| {
-        let head = "[routing]\nbackends = [\"wasm\", \"e2b\", \"docker\"]\non = [\"needs\"]\nask = false\n";
+        let head = "[routing]\nbackends = [\"wasm\", \"e2b\", \"docker\"]\non = [\"needs\"]\nask = false\n\
+                    [remote]\nmax_cost = \"0.50\"\n";
         std::fs::write(folder.path().join("policy.toml"), format!("{head}{policy}")).unwrap();
         let (command, words) = arguments.split_first().unwrap();
         sandpiper(folder.path(), &[&[*command, "--no-dir", "--policy", "policy.toml", "--"], words].concat())
@@ -69,6 +70,9 @@ fn a_network_is_where_the_policy_lets_commands_reach_it() {
     for words in ["e2b: lacks", "[network]\n    allow = [\"*\"]"] {
         assert!(closed.stdout().contains(words), "no {words} in {}", closed.stdout());
     }
+    // The lines are enough.
+    let lines = closed.stdout().split_once("sandpiper.toml:").unwrap().1.to_owned();
+    assert!(under(&lines, &fetch).stdout().starts_with("e2b: "), "{lines}");
     let open = under("[network]\nallow = [\"*\"]\n", &fetch);
     assert_eq!(open.status.code(), Some(0), "{}", open.stdout());
     assert!(open.stdout().starts_with("e2b: wasm lacks"), "{}", open.stdout());
@@ -80,6 +84,41 @@ fn a_network_is_where_the_policy_lets_commands_reach_it() {
     // What reaches nothing runs here, whatever it might reach.
     let here = under("[network]\nallow = [\"*\"]\n", &["run", "echo", "here"]);
     assert_eq!((here.status.code(), here.stdout().as_str()), (Some(0), "here\n"), "{}", here.stderr());
+}
+
+#[test]
+fn the_lines_that_a_refused_command_lacks_are_enough() {
+    let folder = project("");
+    let route = |policy: &str, command: &[&str]| {
+        std::fs::write(folder.path().join("policy.toml"), policy).unwrap();
+        sandpiper(folder.path(), &[&["route", "--no-dir", "--policy", "policy.toml", "--"], command].concat())
+    };
+    for command in [
+        &["gcc", "a.c"][..],
+        &["node", "-e", "1"],
+        &["python3", "-c", "import numpy"],
+        &["curl", "https://example.org/"],
+        &["pip", "install", "numpy"],
+    ] {
+        let refused = route("", command);
+        assert_eq!(refused.status.code(), Some(125), "{command:?}: {}", refused.stdout());
+        let told = refused.stdout();
+        let (_, lines) = told.split_once("sandpiper.toml:").unwrap_or_else(|| panic!("{command:?}: {told}"));
+        let goes = route(lines, command);
+        assert_eq!(goes.status.code(), Some(0), "{command:?}: {}", goes.stdout());
+        assert!(goes.stdout().starts_with("e2b: "), "{}", goes.stdout());
+    }
+}
+
+#[test]
+fn the_backend_that_a_policy_has_first_gets_all() {
+    let folder = project("");
+    std::fs::write(folder.path().join("policy.toml"), "[routing]\nbackends = [\"docker\", \"wasm\"]\n")
+        .unwrap();
+    let route =
+        sandpiper(folder.path(), &["route", "--no-dir", "--policy", "policy.toml", "--", "echo", "here"]);
+    assert_eq!(route.status.code(), Some(0), "{}", route.stdout());
+    assert!(route.stdout().starts_with("docker: the policy has docker before"), "{}", route.stdout());
 }
 
 #[test]

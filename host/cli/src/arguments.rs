@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a command in a fresh sandbox.
-    Run(RunArguments),
+    Run(Box<RunArguments>),
     /// Open an interactive shell in a fresh sandbox.
     Shell(ShellArguments),
     /// List, build, pull, verify or export images.
@@ -98,9 +98,9 @@ pub(crate) struct RunArguments {
     /// Print the whole outcome as one JSON object instead of streaming the output.
     #[arg(long)]
     pub(crate) json: bool,
-    /// Be the process that takes the run elsewhere; see `carrier.rs`.
-    #[arg(long, hide = true)]
-    pub(crate) carry: bool,
+    /// Be the process that takes the run elsewhere, as long as somebody has locked this file; see `carrier.rs`.
+    #[arg(long, hide = true, value_name = "PATH")]
+    pub(crate) carry: Option<PathBuf>,
     /// The worktree of the run that is carried.
     #[arg(long, hide = true, value_name = "PATH", requires = "carry")]
     pub(crate) carry_worktree: Option<PathBuf>,

@@ -2,28 +2,27 @@
 //!
 //! The process that runs the guest is locked in: it reaches no network, and makes no workspace what it was. So this one
 //! is started before, and keeps the workspace as it is then. It is told where to go by a line on its standard input,
-//! after which comes the command's own input in pieces, as long as somebody wants the run; or by nothing, and it ends. On its standard output are a line that it is
-//! ready, what the command prints, and how it ended.
+//! after which comes the command's own input; or by nothing, and it ends. On its standard output are a line that it is
+//! ready, what the command prints, and how it ended. As long as the run is wanted, a file is locked by the one that
+//! wants it: a process behind the wall can send no signal, and one that is killed says nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
-use std::task::{Context as TaskContext, Poll, ready};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
-use bytes::Bytes;
 use sandpiper::policy::Resolved;
 use sandpiper::transfer::{self, Changes, EntryKind, Keep, Mark, PackLimits, Packed, RelativePath};
-use sandpiper::{Exec, Spec, Stdin};
+use sandpiper::{Exec, Spec};
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use crate::arguments::RunArguments;
 use crate::elsewhere::{self, Journey, Workspace};
-use crate::interrupts::Interrupts;
+use crate::interrupts::Caller;
 use crate::touched::{Own, changed_by_others};
 use crate::watched::stuck;
 use crate::{backends, policy, render, report, run, surroundings};
@@ -31,14 +30,8 @@ use crate::{backends, policy, render, report, run, surroundings};
 /// The most that is kept of a workspace in memory while a command runs.
 const KEPT: PackLimits = PackLimits { max_bytes: 512 << 20, max_files: 200_000 };
 
-/// The last bytes of all, before the exit code: without them the process did not come to its end.
+/// The last bytes of all, before the exit code, written at once: without them the process did not come to its end.
 const END: &[u8] = b"\0end";
-
-/// The longest piece of the command's input.
-const MAX_PIECE_BYTES: usize = 64 << 10;
-
-/// How many of them are taken ahead of the command: only who still reads notices that nobody is there any more.
-const PIECES_AHEAD: usize = 256;
 
 /// What the process says first.
 #[derive(Debug, Deserialize, Serialize)]
@@ -64,6 +57,13 @@ pub(crate) struct Carrier {
     _child: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
+    wanted: Wanted,
+}
+
+/// That a run is wanted elsewhere, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    _locked: File,
 }
 
 /// How a run elsewhere ended.
@@ -81,7 +81,8 @@ impl Carrier {
         // The first two are this program and `run`.
         let own = std::env::args_os().skip(2);
         let mut command = std::process::Command::new(surroundings::program()?);
-        command.args(["run", "--carry"]);
+        let (wanted, path) = Wanted::new()?;
+        command.args(["run", "--carry"]).arg(path);
         if let Some(worktree) = worktree {
             command.arg("--carry-worktree").arg(worktree);
         }
@@ -97,7 +98,7 @@ impl Carrier {
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             bail!("another process of this program has no pipes");
         };
-        Ok(Self { _child: child, stdin, stdout: BufReader::new(stdout) })
+        Ok(Self { _child: child, stdin, stdout: BufReader::new(stdout), wanted })
     }
 
     /// Waits until the workspace is kept; why that cannot be, where it cannot.
@@ -110,105 +111,32 @@ impl Carrier {
         })
     }
 
-    /// Sends the run elsewhere; what it is fed goes into the one, and what it prints comes out of the other.
-    pub(crate) fn go(self, backend: &str, because: &str, own: Own) -> Result<(Feed, Printed)> {
-        let Self { _child: child, mut stdin, stdout } = self;
+    /// Sends the run elsewhere; what it is fed goes into the one, what it prints comes out of the other, and it goes on
+    /// as long as it is wanted.
+    pub(crate) fn go(self, backend: &str, because: &str, own: Own) -> Result<(ChildStdin, Printed, Wanted)> {
+        let Self { _child: child, mut stdin, stdout, wanted } = self;
         let order = Order { backend: backend.to_owned(), because: because.to_owned(), own };
         writeln!(stdin, "{}", serde_json::to_string(&order)?)
             .and_then(|()| stdin.flush())
             .context("another process of this program has ended")?;
-        Ok((Feed(stdin), Printed { _child: child, stdout }))
+        Ok((stdin, Printed { _child: child, stdout }, wanted))
     }
 }
 
-/// The command's input on its way elsewhere. A run whose feed is dropped before its end is not wanted any more: its
-/// command and its sandbox are ended.
-#[derive(Debug)]
-pub(crate) struct Feed(ChildStdin);
-
-impl Feed {
-    /// Feeds the command.
-    ///
-    /// # Errors
-    /// Where the process is gone.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        bytes.chunks(MAX_PIECE_BYTES).try_for_each(|piece| self.piece(piece))
-    }
-
-    /// Tells the command that its input is at its end.
-    ///
-    /// # Errors
-    /// Where the process is gone.
-    pub(crate) fn end(&mut self) -> std::io::Result<()> {
-        self.piece(&[])
-    }
-
-    fn piece(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        let length = u32::try_from(bytes.len()).map_err(std::io::Error::other)?;
-        self.0.write_all(&length.to_le_bytes())?;
-        self.0.write_all(bytes)?;
-        self.0.flush()
-    }
-}
-
-/// The command's input where it comes out.
-struct Fed {
-    pieces: mpsc::Receiver<Bytes>,
-    piece: Bytes,
-}
-
-impl Fed {
-    /// What this process is fed from now on, and who hears when nobody does any more.
-    fn new() -> Result<(Self, watch::Receiver<()>)> {
-        let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
-        let (abandon, abandoned) = watch::channel(());
-        let read = move || {
-            let mut stdin = std::io::stdin().lock();
-            let mut sender = Some(sender);
-            while let Ok(piece) = next_piece(&mut stdin) {
-                if piece.is_empty() {
-                    sender = None;
-                }
-                // A command that does not read any more leaves the rest.
-                let is_left =
-                    sender.as_ref().is_none_or(|sender| sender.blocking_send(piece.into()).is_err());
-                if is_left {
-                    sender = None;
-                }
-            }
-            // Nobody hears it where the run is over.
-            let _ = abandon.send(());
+impl Wanted {
+    /// A file that is locked, and where it is.
+    fn new() -> Result<(Self, PathBuf)> {
+        let directory = surroundings::slots()?;
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let path = directory.join(format!("run-{}-{}", std::process::id(), since.as_nanos()));
+        let locked = || -> std::io::Result<File> {
+            std::fs::create_dir_all(&directory)?;
+            let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+            file.lock()?;
+            Ok(file)
         };
-        std::thread::Builder::new().name("input".to_owned()).spawn(read).context("cannot read the input")?;
-        Ok((Self { pieces, piece: Bytes::new() }, abandoned))
-    }
-}
-
-fn next_piece(from: &mut impl Read) -> std::io::Result<Vec<u8>> {
-    let mut length = [0; 4];
-    from.read_exact(&mut length)?;
-    let length = usize::try_from(u32::from_le_bytes(length)).map_err(std::io::Error::other)?;
-    if length > MAX_PIECE_BYTES {
-        return Err(std::io::ErrorKind::InvalidData.into());
-    }
-    let mut piece = vec![0; length];
-    from.read_exact(&mut piece)?;
-    Ok(piece)
-}
-
-impl AsyncRead for Fed {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut TaskContext<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        if self.piece.is_empty() {
-            let Some(piece) = ready!(self.pieces.poll_recv(context)) else { return Poll::Ready(Ok(())) };
-            self.piece = piece;
-        }
-        let taken = self.piece.len().min(buffer.remaining());
-        buffer.put_slice(&self.piece.split_to(taken));
-        Poll::Ready(Ok(()))
+        let file = locked().with_context(|| format!("cannot lock {}", path.display()))?;
+        Ok((Self { _locked: file }, path))
     }
 }
 
@@ -231,8 +159,9 @@ impl Printed {
                 break;
             }
             if !keep {
-                let printed: Vec<u8> = pending.drain(..surely_printed(&pending)).collect();
-                render::bytes(&printed)?;
+                let sure = surely_printed(&pending, read == chunk.len());
+                render::bytes(pending.get(..sure).unwrap_or_default())?;
+                pending.drain(..sure);
             }
         }
         let Some(exit_code) = pending.pop().filter(|_| pending.ends_with(END)) else {
@@ -243,18 +172,26 @@ impl Printed {
     }
 }
 
-/// How much of what has come is not the beginning of the end.
-fn surely_printed(pending: &[u8]) -> usize {
-    let tail = pending.len().saturating_sub(END.len() + 1);
-    let is_end = |byte: &u8| END.first() == Some(byte);
-    pending.iter().skip(tail).position(is_end).map_or(pending.len(), |position| tail + position)
+/// How much of what has come cannot be the end, which comes whole unless there was no room for it.
+fn surely_printed(pending: &[u8], is_full: bool) -> usize {
+    let longest = END.len() + 1;
+    let may_be_end = |rest: &[u8]| {
+        rest.starts_with(END) && rest.len() == longest
+            || is_full && (rest.starts_with(END) || END.starts_with(rest))
+    };
+    let starts = pending.len().saturating_sub(longest)..pending.len();
+    starts.into_iter().find(|start| pending.get(*start..).is_some_and(may_be_end)).unwrap_or(pending.len())
 }
 
-/// What the process does.
+/// What the process does; the run is wanted as long as somebody has locked the file.
 ///
 /// # Errors
 /// Where it cannot speak to the one that started it; errors of the run are printed as those of any other.
-pub(crate) fn carry(arguments: &RunArguments) -> Result<()> {
+pub(crate) fn carry(arguments: &RunArguments, wanted: &Path) -> Result<()> {
+    let locked = File::options().read(true).write(true).open(wanted);
+    let locked = locked.with_context(|| format!("cannot open {}", wanted.display()))?;
+    // Nobody else has to find it; one that cannot be removed does no harm.
+    let _ = std::fs::remove_file(wanted);
     let policy = policy::of_run(&arguments.sandbox, None, arguments.worktree.worktree)?;
     let spec = run::spec(&arguments.sandbox, &policy, arguments.carry_worktree.as_deref())?;
     let kept = keep(&spec);
@@ -269,13 +206,12 @@ pub(crate) fn carry(arguments: &RunArguments) -> Result<()> {
         return Ok(());
     }
     let order = serde_json::from_str(&line).context("cannot read where the run goes");
-    let done = order.and_then(|order| go(arguments, &policy, spec, kept?, order));
+    let done = order.and_then(|order| go(arguments, &policy, spec, kept?, order, locked));
     let code = match done {
         Ok(code) => code,
         Err(err) => report::failed(&err, arguments.json)?,
     };
-    render::bytes(END)?;
-    Ok(render::bytes(&[code])?)
+    Ok(render::bytes(&[END, &[code]].concat())?)
 }
 
 /// A workspace as it was before the run.
@@ -310,11 +246,11 @@ fn go(
     spec: Spec,
     start: Option<Start>,
     order: Order,
+    locked: File,
 ) -> Result<u8> {
     if let Some(start) = start {
         start.undo(&order.own).map_err(|why| stuck(&order.backend, &why))?;
     }
-    let (fed, abandoned) = Fed::new()?;
     let journey = Journey {
         policy,
         backend: backends::named(&order.backend).context("there is no such backend")?,
@@ -322,16 +258,29 @@ fn go(
         exec: Exec {
             argv: run::argv(arguments.script.as_deref(), &arguments.command, &spec.image)?,
             cwd: arguments.sandbox.cwd.clone(),
-            stdin: Stdin::Stream(Box::new(fed)),
+            stdin: run::stdin(),
             ..Exec::default()
         },
         spec,
         journal: arguments.sandbox.journal,
         task: arguments.worktree.worktree.then(|| arguments.worktree.task.clone()),
         json: arguments.json,
-        interrupts: Interrupts::Helper(abandoned),
+        caller: Some(watch_lock(locked)?),
     };
     elsewhere::ended(&journey.run()?, None, arguments.json)
+}
+
+/// Who hears when nobody locks the file any more.
+fn watch_lock(locked: File) -> Result<Caller> {
+    let (gone, caller) = watch::channel(());
+    let wait = move || {
+        if locked.lock().is_ok() {
+            // Nobody hears it where the run is over.
+            let _ = gone.send(());
+        }
+    };
+    std::thread::Builder::new().name("wanted".to_owned()).spawn(wait).context("cannot start a thread")?;
+    Ok(caller)
 }
 
 impl Start {
@@ -378,5 +327,30 @@ impl Start {
             changes.apply(&self.directory, &now.manifest).map_err(|err| report::text(&err.into()))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_is_printed_that_is_not_the_end() {
+        for (pending, is_full, sure) in [
+            (&b""[..], false, 0),
+            (b"text", false, 4),
+            (b"text\0", false, 5),
+            (b"text\0end", false, 8),
+            (b"text\0end\x07", false, 4),
+            (b"\0end\0end\x07", false, 4),
+            (b"\0\0\0", false, 3),
+            // Where there was no room, more of it may come.
+            (b"text\0", true, 4),
+            (b"text\0e", true, 4),
+            (b"text\0end", true, 4),
+            (b"text\0x", true, 6),
+        ] {
+            assert_eq!(surely_printed(pending, is_full), sure, "{pending:?} {is_full}");
+        }
     }
 }

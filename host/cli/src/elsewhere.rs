@@ -11,11 +11,11 @@ use sandpiper::policy::{Backend, Resolved, Upload, Uploads};
 use sandpiper::transfer::{
     self, ChangeKind, Changes, EntryKind, Keep, PackLimits, RelativePath, TransferError,
 };
-use sandpiper::{Access, Captured, Exec, Exit, Limits, Outcome, Quota, Sandbox, Spec, Stdin, Usage};
+use sandpiper::{Access, Exec, Exit, Limits, Network, Outcome, Quota, Sandbox, Spec, Stdin};
 use serde_json::{Value, json};
 
 use crate::arguments::JournalMode;
-use crate::interrupts::Interrupts;
+use crate::interrupts::{Caller, Interrupts};
 use crate::journaled::{About, Journaled};
 use crate::report::Hinted;
 use crate::run::{self, WORKSPACE};
@@ -46,7 +46,8 @@ pub(crate) struct Journey<'a> {
     pub(crate) journal: JournalMode,
     pub(crate) task: Option<String>,
     pub(crate) json: bool,
-    pub(crate) interrupts: Interrupts,
+    /// The process for which this one does it, if it does.
+    pub(crate) caller: Option<Caller>,
 }
 
 /// How a run elsewhere ended.
@@ -56,6 +57,13 @@ pub(crate) struct Arrived {
     pub(crate) workspace: Value,
     /// The key of the policy by which it had less time than its own limit.
     cut_by: Option<&'static str>,
+}
+
+/// What a run elsewhere has to do with while it goes on.
+struct Underway<'a> {
+    journaled: &'a mut Journaled,
+    interrupts: &'a Interrupts,
+    is_running: &'a Cell<bool>,
 }
 
 /// For how long the policy lets something be on another machine.
@@ -82,6 +90,7 @@ impl Journey<'_> {
     }
 
     async fn travel(mut self) -> Result<Arrived> {
+        let interrupts = Interrupts::listen(self.caller.take())?;
         let name = self.backend;
         let workspace = workspace(&self.spec)?;
         let paid = paid(self.policy, name)?;
@@ -103,7 +112,7 @@ impl Journey<'_> {
             is_precious: true,
         };
         let mut journaled = Journaled::begin(self.journal, (&spec, &self.exec, name.name()), about)?;
-        let arrived = self.there(spec, workspace, &mut journaled).await;
+        let arrived = self.there(spec, workspace, &mut journaled, &interrupts).await;
         let arrived = arrived.map(|arrived| Arrived { cut_by, ..arrived });
         let ended = arrived.as_ref().map(|arrived| (&arrived.outcome, &limits));
         journaled.finish(&[], ended)?;
@@ -120,7 +129,7 @@ impl Journey<'_> {
                 memory_bytes: self.policy.limits_of(self.backend).memory_bytes,
                 ..self.spec.limits.clone()
             },
-            network: run::network(self.policy),
+            network: network(self.policy, self.backend),
             lifetime: Some(whole_minutes(wall.saturating_add(GRACE))),
             ..self.spec.clone()
         }
@@ -131,6 +140,7 @@ impl Journey<'_> {
         spec: Spec,
         workspace: Option<Workspace>,
         journaled: &mut Journaled,
+        interrupts: &Interrupts,
     ) -> Result<Arrived> {
         let name = self.backend;
         if let Some(because) = self.because.clone() {
@@ -144,7 +154,7 @@ impl Journey<'_> {
         let mut create = std::pin::pin!(sandpiper::create(&*backend, spec));
         let (sandbox, is_wanted) = tokio::select! {
             sandbox = &mut create => (sandbox?, true),
-            () = interrupted(self.interrupts.clone(), &is_running) => {
+            () = interrupted(interrupts, &is_running) => {
                 render::note("interrupted: the sandbox that is being made is closed");
                 (create.await?, false)
             }
@@ -152,9 +162,9 @@ impl Journey<'_> {
         let reference = sandbox.reference();
         journaled.note(&Record::SandboxCreated { sandbox: reference.clone() })?;
         let done = if is_wanted {
-            let interrupts = self.interrupts.clone();
+            let run = Underway { journaled, interrupts, is_running: &is_running };
             tokio::select! {
-                done = self.with(&*sandbox, workspace, packed, journaled, &is_running) => done,
+                done = self.with(&*sandbox, workspace, packed, run) => done,
                 () = interrupted(interrupts, &is_running) => {
                     render::note("interrupted: what was not brought back by now stays there and is lost");
                     Ok(cancelled())
@@ -177,8 +187,7 @@ impl Journey<'_> {
         sandbox: &dyn Sandbox,
         workspace: Option<Workspace>,
         packed: Option<transfer::Packed>,
-        journaled: &mut Journaled,
-        is_running: &Cell<bool>,
+        Underway { journaled, interrupts, is_running }: Underway<'_>,
     ) -> Result<Arrived> {
         let mut exec = self.exec;
         let mut far = None;
@@ -198,7 +207,7 @@ impl Journey<'_> {
         is_running.set(true);
         let running = sandbox.spawn(exec).await?;
         let wall = self.spec.limits.wall;
-        let outcome = run::stop_at_interrupts(running, self.interrupts, async |running| {
+        let outcome = run::stop_at_interrupts(running, interrupts.clone(), async |running| {
             run::drive(running, self.json, wall).await
         })
         .await?;
@@ -290,7 +299,8 @@ pub(crate) fn lifetime(policy: &Resolved, backend: Backend, asked: Option<Durati
     }
     let Paid { time, key } = paid(policy, backend)?;
     match asked {
-        None => Ok(USUAL_LIFETIME.min(time)),
+        None if time < USUAL_LIFETIME => Ok(Duration::from_mins((time.as_secs() / 60).max(1)).min(time)),
+        None => Ok(USUAL_LIFETIME),
         Some(asked) if asked <= time => Ok(asked),
         Some(asked) => {
             let (asked, time) = (humantime::format_duration(asked), humantime::format_duration(time));
@@ -300,6 +310,22 @@ pub(crate) fn lifetime(policy: &Resolved, backend: Backend, asked: Option<Durati
             }
             .into())
         }
+    }
+}
+
+/// Whether the policy pays for runs on a backend.
+pub(crate) fn is_paid_for(policy: &Resolved, backend: Backend) -> bool {
+    paid(policy, backend).is_ok()
+}
+
+/// What commands may reach on the machines of a backend. One that cannot enforce rules gives them nothing.
+pub(crate) fn network(policy: &Resolved, backend: Backend) -> Network {
+    match run::network(policy) {
+        Network::Rules { .. } if backend == Backend::Docker => {
+            render::note("docker cannot enforce the rules of `[network]`: what runs there reaches nothing");
+            Network::Nothing
+        }
+        network => network,
     }
 }
 
@@ -322,7 +348,8 @@ fn paid(policy: &Resolved, backend: Backend) -> Result<Paid> {
 }
 
 /// Waits for an interrupt while no command runs, for which it would be.
-async fn interrupted(mut interrupts: Interrupts, is_running: &Cell<bool>) {
+async fn interrupted(interrupts: &Interrupts, is_running: &Cell<bool>) {
+    let mut interrupts = interrupts.clone();
     loop {
         interrupts.next().await;
         if !is_running.get() {
@@ -333,15 +360,7 @@ async fn interrupted(mut interrupts: Interrupts, is_running: &Cell<bool>) {
 
 /// What a run is that was ended before its command began, or before its files were back.
 fn cancelled() -> Arrived {
-    let outcome = Outcome {
-        exit: Exit::Cancelled,
-        usage: Usage::default(),
-        processes: Vec::new(),
-        denials: Vec::new(),
-        stdout: Captured::default(),
-        stderr: Captured::default(),
-    };
-    Arrived { outcome, workspace: Value::Null, cut_by: None }
+    Arrived { outcome: run::cancelled(), workspace: Value::Null, cut_by: None }
 }
 
 /// Whether something of the workspace may leave this machine.

@@ -1,79 +1,120 @@
 //! What ends a command before it is over: Ctrl-C, the system's request to end, and the end of the process for which
 //! this one does the work.
 
+use anyhow::{Context, Result};
 use tokio::sync::watch;
 
-/// Who hears of it; each clone hears of it anew.
+use self::platform::Signals;
+
+/// Told once, when nobody wants any more what this process does.
+pub(crate) type Caller = watch::Receiver<()>;
+
+/// Hears all that comes from the moment on in which it was made, and so does each clone: nothing is lost while nobody
+/// waits. Whether there was a request to end is kept.
 #[derive(Clone, Debug)]
-pub(crate) enum Interrupts {
-    /// Of the process that the person has started.
-    Own,
-    /// Of one that works for another, which says that it wants no more. A terminal's Ctrl-C comes to both; a request
-    /// to end is for the other to hear, which says so then.
-    Helper(watch::Receiver<()>),
-}
+pub(crate) struct Interrupts(watch::Receiver<bool>);
 
 impl Interrupts {
-    /// Waits for the next.
-    pub(crate) async fn next(&mut self) {
-        match self {
-            Self::Own => asked_to_end().await,
-            Self::Helper(abandoned) => {
-                tokio::select! {
-                    () = interrupted() => {}
-                    () = async { while abandoned.changed().await.is_err() { std::future::pending().await } } => {}
-                    () = async { loop { terminated().await } } => {}
+    /// Listens as long as the runtime runs. A process that works for another leaves requests to end to that one, which
+    /// says so by going away; a terminal's Ctrl-C comes to both.
+    ///
+    /// # Errors
+    /// Where the system takes nobody who listens.
+    pub(crate) fn listen(caller: Option<Caller>) -> Result<Self> {
+        let mut signals = Signals::new().context("cannot listen for signals")?;
+        let (heard, interrupts) = watch::channel(false);
+        tokio::spawn(async move {
+            let is_alone = caller.is_none();
+            let mut caller_is_gone = std::pin::pin!(gone(caller));
+            loop {
+                let is_request = tokio::select! {
+                    is_request = signals.next() => is_request,
+                    () = &mut caller_is_gone => return heard.send_modify(|has_request| *has_request = true),
+                };
+                if is_alone || !is_request {
+                    heard.send_modify(|has_request| *has_request |= is_request);
                 }
             }
+        });
+        Ok(Self(interrupts))
+    }
+
+    /// Waits for the next.
+    pub(crate) async fn next(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Waits for a request to end, which may have come already.
+    pub(crate) async fn request(&mut self) {
+        if self.0.wait_for(|has_request| *has_request).await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 }
 
-/// Ready at Ctrl-C, and where somebody asks this process to end.
-pub(crate) async fn asked_to_end() {
-    tokio::select! {
-        () = interrupted() => {}
-        () = terminated() => {}
-    }
-}
-
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
+async fn gone(caller: Option<Caller>) {
+    let told = match caller {
+        Some(mut caller) => caller.changed().await.is_ok(),
+        None => false,
+    };
+    if !told {
         std::future::pending::<()>().await;
     }
 }
 
-/// Ready where somebody asks this process to end: SIGTERM.
 #[cfg(unix)]
-pub(crate) async fn terminated() {
-    use tokio::signal::unix::{SignalKind, signal};
+mod platform {
+    use tokio::signal::unix::{Signal, SignalKind, signal};
 
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            terminate.recv().await;
-        }
-        Err(_) => std::future::pending().await,
+    /// Ctrl-C, and `SIGTERM` as a request.
+    pub(super) struct Signals {
+        interrupt: Signal,
+        terminate: Signal,
     }
-}
 
-/// Ready where somebody asks this process to end: Ctrl-Break, which is what a group of processes is sent, and the
-/// closing of its console.
-#[cfg(windows)]
-pub(crate) async fn terminated() {
-    use tokio::signal::windows::{ctrl_break, ctrl_close};
+    impl Signals {
+        pub(super) fn new() -> std::io::Result<Self> {
+            Ok(Self {
+                interrupt: signal(SignalKind::interrupt())?,
+                terminate: signal(SignalKind::terminate())?,
+            })
+        }
 
-    match (ctrl_break(), ctrl_close()) {
-        (Ok(mut ctrl_break), Ok(mut ctrl_close)) => {
+        /// Waits for the next; whether it is a request.
+        pub(super) async fn next(&mut self) -> bool {
             tokio::select! {
-                _ = ctrl_break.recv() => {}
-                _ = ctrl_close.recv() => {}
+                _ = self.interrupt.recv() => false,
+                _ = self.terminate.recv() => true,
             }
         }
-        _ => std::future::pending().await,
     }
 }
 
-#[cfg(not(any(unix, windows)))]
-pub(crate) async fn terminated() {
-    std::future::pending().await
+#[cfg(windows)]
+mod platform {
+    use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, ctrl_break, ctrl_c, ctrl_close};
+
+    /// Ctrl-C, and as requests Ctrl-Break, which is what a group of processes is sent, and the closing of the console.
+    pub(super) struct Signals {
+        interrupt: CtrlC,
+        group: CtrlBreak,
+        console: CtrlClose,
+    }
+
+    impl Signals {
+        pub(super) fn new() -> std::io::Result<Self> {
+            Ok(Self { interrupt: ctrl_c()?, group: ctrl_break()?, console: ctrl_close()? })
+        }
+
+        /// Waits for the next; whether it is a request.
+        pub(super) async fn next(&mut self) -> bool {
+            tokio::select! {
+                _ = self.interrupt.recv() => false,
+                _ = self.group.recv() => true,
+                _ = self.console.recv() => true,
+            }
+        }
+    }
 }

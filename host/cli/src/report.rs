@@ -121,7 +121,10 @@ pub(crate) fn hint(err: &anyhow::Error) -> Option<String> {
         Error::Mount { .. } => {
             Some("the directory must exist; a mount is --dir HOST[:GUEST][:ro]".to_owned())
         }
-        Error::Image { .. } => Some("`sandpiper image list` shows what is installed".to_owned()),
+        // Those of other machines say themselves what helps.
+        Error::Image { source: None, .. } => {
+            Some("`sandpiper image list` shows what is installed".to_owned())
+        }
         _ => None,
     }
 }

@@ -13,7 +13,7 @@ use sandpiper::{Exec, Mount, Network, Outcome};
 use crate::arguments::{BackendChoice, RouteArguments};
 use crate::report::{self, Hinted};
 use crate::run::{self, WORKSPACE};
-use crate::{backends, consent, policy, render};
+use crate::{backends, consent, elsewhere, policy, render};
 
 /// What to do where no backend is known to have it.
 const CHOOSE: &str =
@@ -46,7 +46,7 @@ pub(crate) struct Asked<'a> {
 /// Where it needs what no backend has to which the policy lets it go, with the line that would.
 pub(crate) fn place(choice: Option<BackendChoice>, policy: &Resolved, asked: &Asked<'_>) -> Result<Place> {
     let backends = policy.routing().backends;
-    let first = backends.first().copied().unwrap_or(Backend::Wasm);
+    let first = first(policy);
     let is_free = choice == Some(BackendChoice::Auto) || (choice.is_none() && backends.len() > 1);
     if !is_free || first != Backend::Wasm {
         return Ok(Place { backend: first, decision: None });
@@ -87,32 +87,36 @@ fn decision(policy: &Resolved, asked: &Asked<'_>) -> Decision {
     }
     let permission = permission(policy, RouteReason::Needs);
     let decision = decide(needs(asked, &image), &offers(policy), &permission);
+    let first = first(policy);
+    if first != Backend::Wasm && elsewhere::is_paid_for(policy, first) {
+        let why = format!("the policy has {first} before all others");
+        let backend = Some(first.to_string());
+        return Decision { verdict: Verdict::Routed, backend, why, hint: None, ..decision };
+    }
     let hint = match decision.verdict {
-        Verdict::Forbidden => lines_to_add(policy, &decision),
-        Verdict::Nowhere => Some(lines_for_network(policy, &decision).unwrap_or_else(|| CHOOSE.to_owned())),
+        Verdict::Forbidden => {
+            let fits = decision.compared.iter().find(|backend| backend.lacks.is_empty());
+            fits.map(|fits| {
+                let lines = lines(policy, &fits.backend, &[RouteReason::Needs], false);
+                format!("to let it go there, write into sandpiper.toml:{lines}")
+            })
+        }
+        Verdict::Nowhere => Some(hint_of_network(policy, &decision).unwrap_or_else(|| CHOOSE.to_owned())),
         Verdict::Local | Verdict::LocalWatched | Verdict::Routed => decision.hint,
     };
     Decision { hint, ..decision }
 }
 
-/// What would let a command go to the first backend that has what it needs.
-fn lines_to_add(policy: &Resolved, decision: &Decision) -> Option<String> {
-    let fits = decision.compared.iter().find(|backend| backend.lacks.is_empty())?;
-    let lines = missing_lines(policy, &fits.backend, &[RouteReason::Needs]);
-    Some(format!("to let it go there, write into sandpiper.toml:\n    [routing]{lines}"))
+/// The backend to which commands go for which nobody says another.
+fn first(policy: &Resolved) -> Backend {
+    policy.routing().backends.first().copied().unwrap_or(Backend::Wasm)
 }
 
-/// What would let a command reach the network, if all that no backend has is that.
-fn lines_for_network(policy: &Resolved, decision: &Decision) -> Option<String> {
-    let mut open = offers(policy);
-    for offer in open.iter_mut().skip(1) {
-        offer.network = true;
-    }
-    let verdict = decide(decision.needs.clone(), &open, &Permission::Any).verdict;
-    (verdict != Verdict::Nowhere).then(|| {
-        "to let what runs elsewhere reach the network, write into sandpiper.toml:\n    [network]\n    allow = [\"*\"]"
-            .to_owned()
-    })
+/// What would let a command go where the network is, if all that no backend has is that.
+fn hint_of_network(policy: &Resolved, decision: &Decision) -> Option<String> {
+    let open = decide(decision.needs.clone(), &open(policy), &Permission::Any);
+    let lines = lines(policy, open.backend.as_deref()?, &[RouteReason::Needs], true);
+    Some(format!("to let it go there and reach the network, write into sandpiper.toml:{lines}"))
 }
 
 /// Whether a command is seen to use git.
@@ -151,20 +155,36 @@ pub(crate) fn again(policy: &Resolved, decision: &Decision, need: Need) -> Decis
 pub(crate) fn advice(policy: &Resolved, outcome: &Outcome) -> Option<String> {
     let need = need_of_run(&outcome.exit, &outcome.denials)?;
     let offer =
-        offers(policy).into_iter().find(|offer| offer.name != Backend::Wasm.name() && offer.has(&need))?;
+        open(policy).into_iter().find(|offer| offer.name != Backend::Wasm.name() && offer.has(&need))?;
     let (what, name) = (need.what.phrase(), &offer.name);
-    let mut lines = missing_lines(policy, name, &[RouteReason::Needs, RouteReason::Unsupported]);
-    if !consent::is_possible(policy) {
-        lines.push_str("\n    ask = false");
-    }
+    let is_closed = !offers(policy).iter().any(|offer| offer.name == *name && offer.has(&need));
+    let lines = lines(policy, name, &[RouteReason::Needs, RouteReason::Unsupported], is_closed);
     Some(if lines.is_empty() {
         format!("it needs {what}, which {name} has; to run it there: --backend {name}")
     } else {
         format!(
             "it needs {what}, which {name} has; to let a run that meets that begin anew there, write into \
-             sandpiper.toml:\n    [routing]{lines}"
+             sandpiper.toml:{lines}"
         )
     })
+}
+
+/// The lines that a policy lacks, for commands to go to a backend for these reasons, and to reach the network there.
+fn lines(policy: &Resolved, backend: &str, reasons: &[RouteReason], with_network: bool) -> String {
+    let mut lines = missing_lines(policy, backend, reasons);
+    if reasons.contains(&RouteReason::Unsupported) && !consent::is_possible(policy) {
+        lines.push_str("\n    ask = false");
+    }
+    if !lines.is_empty() {
+        lines.insert_str(0, "\n    [routing]");
+    }
+    if with_network {
+        lines.push_str("\n    [network]\n    allow = [\"*\"]");
+    }
+    if backends::named(backend).is_some_and(|backend| !elsewhere::is_paid_for(policy, backend)) {
+        lines.push_str("\n    [remote]\n    max_cost = \"0.50\"");
+    }
+    lines
 }
 
 /// The lines below `[routing]` that a policy lacks, for a backend to be gone to for these reasons.
@@ -194,7 +214,8 @@ fn missing_lines(policy: &Resolved, backend: &str, reasons: &[RouteReason]) -> S
 fn permission(policy: &Resolved, reason: RouteReason) -> Permission {
     let permitted = policy.routing();
     if permitted.on.contains(&reason) {
-        Permission::Named(permitted.backends.iter().map(ToString::to_string).collect())
+        let paid_for = permitted.backends.iter().filter(|backend| elsewhere::is_paid_for(policy, **backend));
+        Permission::Named(paid_for.map(ToString::to_string).collect())
     } else {
         Permission::LocalOnly
     }
@@ -207,6 +228,15 @@ fn offers(policy: &Resolved) -> Vec<Offer> {
         if !offers.iter().any(|offer| offer.name == backend.name()) {
             offers.push(offer(policy, *backend));
         }
+    }
+    offers
+}
+
+/// The same, if the policy let commands reach the network.
+fn open(policy: &Resolved) -> Vec<Offer> {
+    let mut offers = offers(policy);
+    for offer in offers.iter_mut().skip(1) {
+        offer.network = true;
     }
     offers
 }

@@ -11,8 +11,8 @@ use sandpiper::policy::{Backend, Resolved};
 use sandpiper::routing::Decision;
 use sandpiper::wall::{Terminal, Wall};
 use sandpiper::{
-    Access, Backend as _, BoxFuture, Capabilities, Clock, Engine, Exec, Exit, Image, Mount, Network, Outcome,
-    Running, Sandbox, SandboxRef, Spec, Stdin, collect,
+    Access, Backend as _, BoxFuture, Capabilities, Captured, Clock, Engine, Exec, Exit, Image, Mount,
+    Network, Outcome, Running, Sandbox, SandboxRef, Spec, Stdin, Usage, collect,
 };
 
 use crate::arguments::{BackendChoice, RunArguments, SandboxArguments, WallMode};
@@ -36,11 +36,14 @@ const VIRTUAL_START_NS: u64 = 946_684_800_000_000_000;
 /// How long output may at least still take when the guest has ended.
 const DRAIN: Duration = Duration::from_secs(2);
 
+/// How long a command takes at most to end, when it was interrupted.
+const TIME_TO_END: Duration = Duration::from_secs(5);
+
 const OUTPUT_LOST: &str = "the guest's output was lost";
 
 pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode> {
-    if arguments.carry {
-        return carrier::carry(arguments).map(|()| ExitCode::SUCCESS);
+    if let Some(wanted) = &arguments.carry {
+        return carrier::carry(arguments, wanted).map(|()| ExitCode::SUCCESS);
     }
     let json = arguments.json;
     report::or_as_json(json, execute(arguments))
@@ -69,14 +72,20 @@ fn execute(arguments: &RunArguments) -> Result<ExitCode> {
     };
     let limits = policy.limits();
     ready.run(async |running: Running, wall: &Wall| {
-        let outcome = stop_at_interrupts(running, Interrupts::Own, async |running| match &mut watch {
+        let mut interrupts = Interrupts::listen(None)?;
+        let outcome = stop_at_interrupts(running, interrupts.clone(), async |running| match &mut watch {
             Some(watch) => watch.drive(running, json).await,
             None => drive(running, json, limits.wall).await,
         })
         .await;
-        let onward = match (&watch, &outcome) {
-            (Some(watch), Ok(outcome)) => watch.onward(outcome).await,
-            _ => Onward::Over,
+        let (outcome, onward) = match (&watch, outcome) {
+            (Some(watch), Ok(outcome)) => tokio::select! {
+                biased;
+                // Also while the person is asked.
+                () = interrupts.next() => (Ok(Outcome { exit: Exit::Cancelled, ..outcome }), Onward::Over),
+                onward = watch.onward(&outcome) => (Ok(outcome), onward),
+            },
+            (_, outcome) => (outcome, Onward::Over),
         };
         let last = match (&onward, &mut kept) {
             (Onward::To(decision, _), _) => vec![fallback(decision)],
@@ -87,7 +96,7 @@ fn execute(arguments: &RunArguments) -> Result<ExitCode> {
         match (onward, watch) {
             (Onward::To(decision, own), Some(watch)) => {
                 finished?;
-                return carry(watch, (&decision, own), &mut kept, json).await;
+                return carry(watch, (&decision, own), &mut kept, json, interrupts).await;
             }
             (onward, watch) => {
                 watch.map_or(Ok(()), Watch::release)?;
@@ -127,8 +136,9 @@ async fn carry(
     (decision, own): (&Decision, Own),
     kept: &mut Option<Kept>,
     json: bool,
+    interrupts: Interrupts,
 ) -> Result<u8> {
-    let carried = watch.carry(decision, own, json).await;
+    let carried = watch.carry((decision, own), json, interrupts).await;
     let succeeded = carried.as_ref().is_ok_and(|carried| carried.exit_code == 0);
     let worktree = kept.as_mut().map(|kept| kept.finish(succeeded, json)).transpose()?;
     let carried = carried?;
@@ -205,7 +215,7 @@ fn begin<'a>(
             journal,
             task,
             json,
-            interrupts: Interrupts::Own,
+            caller: None,
         })));
     }
     let is_free = place.decision.is_some();
@@ -300,7 +310,7 @@ fn prepare(engine: &Engine, spec: &Spec, exec: &Exec) -> Result<Box<dyn Sandbox>
     })
 }
 
-/// Ends the command where it is interrupted.
+/// Ends the command where it is interrupted; then it is over, though somebody who reads what it prints does not.
 pub(crate) async fn stop_at_interrupts(
     running: Running,
     mut interrupts: Interrupts,
@@ -310,11 +320,24 @@ pub(crate) async fn stop_at_interrupts(
     let interrupt = async {
         interrupts.next().await;
         control.cancel();
-        std::future::pending::<Result<Outcome>>().await
+        tokio::time::sleep(TIME_TO_END).await;
+        Ok(cancelled())
     };
     tokio::select! {
         outcome = drive(running) => outcome,
         outcome = interrupt => outcome,
+    }
+}
+
+/// What a command is of which nothing more is known than that it was to end.
+pub(crate) fn cancelled() -> Outcome {
+    Outcome {
+        exit: Exit::Cancelled,
+        usage: Usage::default(),
+        processes: Vec::new(),
+        denials: Vec::new(),
+        stdout: Captured::default(),
+        stderr: Captured::default(),
     }
 }
 

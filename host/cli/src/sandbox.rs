@@ -34,7 +34,7 @@ async fn carry_out(arguments: SandboxCommandArguments) -> Result<ExitCode> {
             let (env, _) = policy::variables(&policy, name)?;
             let spec = run::spec(&sandbox, &policy, None)?;
             let (limits, metadata) = (policy.limits_of(name), labels.into_iter().collect());
-            let network = if name.is_remote() { run::network(&policy) } else { spec.network };
+            let network = if name.is_remote() { elsewhere::network(&policy, name) } else { spec.network };
             let spec = Spec { env, limits, network, lifetime: Some(lifetime), metadata, ..spec };
             let backend = backends::open(name, &policy)?;
             let reference = sandpiper::create(&*backend, spec).await?.detach()?;
@@ -54,7 +54,7 @@ async fn carry_out(arguments: SandboxCommandArguments) -> Result<ExitCode> {
             let outcome = async {
                 let running = sandbox.spawn(exec).await?;
                 let wall = Limits::default().wall;
-                run::stop_at_interrupts(running, Interrupts::Own, async |running| {
+                run::stop_at_interrupts(running, Interrupts::listen(None)?, async |running| {
                     run::drive(running, json, wall).await
                 })
                 .await

@@ -11,7 +11,7 @@ use sandpiper::server::{ApiKeys, Server, ServerConfig, ServerLimits, Template};
 use sandpiper::{Image, Spec};
 
 use crate::arguments::ServeArguments;
-use crate::interrupts::asked_to_end;
+use crate::interrupts::Interrupts;
 use crate::report::Hinted;
 use crate::{backends, policy, render, run, surroundings};
 
@@ -51,6 +51,7 @@ pub(crate) fn serve(arguments: ServeArguments) -> Result<ExitCode> {
 }
 
 async fn listen(server: Server, address: SocketAddr) -> Result<ExitCode> {
+    let mut interrupts = Interrupts::listen(None)?;
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen at {address}"))?;
@@ -60,7 +61,7 @@ async fn listen(server: Server, address: SocketAddr) -> Result<ExitCode> {
     render::note(&format!(
         "E2B_API_URL=http://{own} E2B_SANDBOX_URL=http://{own} and DAYTONA_API_URL=http://{own}/api bring programs here"
     ));
-    let stopped = server.serve(listener, asked_to_end()).await;
+    let stopped = server.serve(listener, async move { interrupts.next().await }).await;
     for failure in &stopped.failed {
         render::note(failure);
     }

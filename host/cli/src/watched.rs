@@ -2,25 +2,31 @@
 //! it begins anew there as if it had never begun here.
 
 use std::future::poll_fn;
+use std::io::Write;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use anyhow::Result;
 use sandpiper::policy::{Backend, Resolved};
 use sandpiper::routing::{Decision, need_of_run};
-use sandpiper::{BoxError, Event, Exec, Git, GitCommand, GitRunning, Outcome, Running, Spec, Stdin};
+use sandpiper::{BoxError, Event, Exec, Exit, Git, GitCommand, GitRunning, Outcome, Running, Spec, Stdin};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use crate::carrier::{Carried, Carrier};
+use crate::interrupts::Interrupts;
 use crate::report::Hinted;
 use crate::run::WORKSPACE;
 use crate::touched::{Own, Touched};
-use crate::{consent, interrupts, render, route, run};
+use crate::{consent, render, route, run};
 
 /// The most of its input that is kept: a run that reads more stays here.
 const MAX_INPUT_BYTES: usize = 64 << 20;
+
+/// How long a run elsewhere takes at most to end, when it is not wanted any more.
+const TIME_TO_END: Duration = Duration::from_secs(10);
 
 /// The longest line that is read as an answer.
 const MAX_ANSWER_BYTES: usize = 1 << 10;
@@ -140,20 +146,25 @@ impl<'a> Watch<'a> {
     }
 
     /// Has the run done elsewhere, from its beginning, with the same input.
-    pub(crate) async fn carry(self, decision: &Decision, own: Own, keep: bool) -> Result<Carried> {
+    pub(crate) async fn carry(
+        self,
+        (decision, own): (&Decision, Own),
+        keep: bool,
+        mut interrupts: Interrupts,
+    ) -> Result<Carried> {
         let Self { carrier, mut input, .. } = self;
-        let (mut feed, printed) =
+        let (mut feed, printed, wanted) =
             carrier.go(decision.backend.as_deref().unwrap_or_default(), &decision.why, own)?;
         let mut printed = tokio::task::spawn_blocking(move || printed.take(keep));
-        let feeding = tokio::spawn(async move {
+        let feeding = async move {
             let mut chunk = input.replay();
             loop {
-                let fed = tokio::task::spawn_blocking(move || {
-                    feed.write(&chunk)?;
-                    Ok::<_, std::io::Error>((feed, chunk))
-                });
                 // Nobody reads it any more when the command has ended.
-                let Ok(Ok(fed)) = fed.await else { return };
+                let fed = tokio::task::spawn_blocking(move || {
+                    let fed = feed.write_all(&chunk).and_then(|()| feed.flush());
+                    fed.map(|()| (feed, chunk))
+                });
+                let Ok(Ok(fed)) = fed.await else { break };
                 (feed, chunk) = fed;
                 chunk.resize(64 << 10, 0);
                 match input.read(&mut chunk).await {
@@ -161,19 +172,21 @@ impl<'a> Watch<'a> {
                     _ => break,
                 }
             }
-            // Kept to the end of the run: without it nobody would want that.
-            let _feed = tokio::task::spawn_blocking(move || feed.end().map(|()| feed)).await;
-            std::future::pending::<()>().await;
-        });
+        };
+        let feeding = tokio::spawn(feeding);
         let carried = tokio::select! {
-            carried = &mut printed => carried,
-            () = interrupts::terminated() => {
-                feeding.abort();
-                printed.await
+            carried = &mut printed => carried?,
+            () = interrupts.request() => {
+                drop(wanted);
+                // Who does not take what it still prints does not keep this process.
+                match tokio::time::timeout(TIME_TO_END, printed).await {
+                    Ok(carried) => carried?,
+                    Err(_) => Ok(Carried { exit_code: Exit::Cancelled.code(), printed: Vec::new() }),
+                }
             }
         };
         feeding.abort();
-        carried?
+        carried
     }
 }
 
