@@ -131,7 +131,7 @@ fn check_uncounted(spec: &Spec) -> Result<(), Error> {
 
 fn no_image(image: &str, pull: Pull, source: Error) -> Error {
     let reason = match pull {
-        Pull::Never => "the daemon does not have it; `docker pull` brings it",
+        Pull::Never => "the daemon does not have it; `docker pull` brings it, or `Pull::Missing`",
         Pull::Missing => "the daemon does not have it, though it was pulled",
     };
     Error::Image { image: image.to_owned(), reason: reason.to_owned(), source: Some(Box::new(source)) }
